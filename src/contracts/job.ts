@@ -8,9 +8,6 @@ import type { Datatype, Lease, Tensor } from './tensor.ts';
 
 export type JobId = string;
 
-/** Which requests can share a batch: same model, same shapes but for the batch axis, same shared inputs. */
-export type Bucket = string;
-
 /** An output of a job. `data` is valid only during the call that hands it over: copy what must live longer. */
 export interface OutputTensor {
   readonly name: string;
@@ -50,9 +47,6 @@ export interface Reply {
 export interface Job {
   readonly id: JobId;
   readonly model: ServingModel;
-  readonly bucket: Bucket;
-  /** Rows along the batch axis; 1 for a model that doesn't batch. */
-  readonly rows: number;
   /** By position, as in model.inputs. */
   readonly inputs: readonly Tensor[];
   readonly leases: readonly Lease[];
