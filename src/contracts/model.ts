@@ -1,8 +1,18 @@
 /** A model as the stages see it, once the repository has read its folder and a device host has loaded and measured it. */
 import type { TensorSpec } from './tensor.ts';
 
-/** `name` and `version` in one string, `name/version`: the key of everything that is kept per model version. */
+/**
+ * `name` and `version` in one string, `name/version`: the key of everything that is kept per model version. A version that
+ * was loaded again while it served is `name/version@2` (3, …) inside, so that old and new can be told apart while they change places.
+ */
 export type ModelKey = string;
+
+/** Name and version of a key, the same for all revisions of a version: what labels and statistics go by. */
+export function parseModelKey(key: ModelKey): { readonly name: string; readonly version: string } {
+  const slash = key.indexOf('/');
+  const at = key.indexOf('@', slash);
+  return { name: key.slice(0, slash), version: at === -1 ? key.slice(slash + 1) : key.slice(slash + 1, at) };
+}
 
 export type ModelState = 'LOADING' | 'READY' | 'UNLOADING' | 'UNAVAILABLE';
 

@@ -54,6 +54,11 @@ export interface ModelConfigView {
   readonly preferredBatchSizes: readonly number[] | null;
   readonly inputs: readonly TensorSpec[];
   readonly outputs: readonly TensorSpec[];
+  /**
+   * Triton's `parameters` ({"key": {"string_value": "…"}}): what model.json says beyond tensors, for people and clients.
+   * `description` is text; `image`, `labels` and `decode` are JSON, as `sluice infer` reads them.
+   */
+  readonly parameters?: Readonly<Record<string, string>>;
 }
 
 /** What happens to jobs and batches, told by the stages; metrics, statistics and logs listen. */
