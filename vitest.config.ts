@@ -5,7 +5,7 @@ const inCi = process.env['CI'] === 'true';
 /** Fast, in parallel, without dist/ and without child processes of ours. */
 const UNIT = ['unit', 'contract', 'property', 'native'].map((folder) => `test/${folder}/**/*.test.ts`);
 /** Real processes and sockets: needs dist/, which the global setup builds when it is stale. */
-const INTEGRATION = ['integration', 'reliability', 'gpu'].map((folder) => `test/${folder}/**/*.test.ts`);
+const INTEGRATION = ['integration', 'reliability', 'conformance', 'gpu'].map((folder) => `test/${folder}/**/*.test.ts`);
 
 export default defineConfig({
   test: {
