@@ -19,11 +19,11 @@ export interface MetricsOptions {
   readonly wallClock: () => number;
   readonly logger: Logger;
   /** Every model version that is known, as it stands now. */
-  models(): readonly ModelGauges[];
-  devices(): readonly DeviceStatus[];
-  arenaUsage(): ArenaUsage;
+  readonly models: () => readonly ModelGauges[];
+  readonly devices: () => readonly DeviceStatus[];
+  readonly arenaUsage: () => ArenaUsage;
   /** Requests that are admitted and not over. */
-  admittedRequests(): number;
+  readonly admittedRequests: () => number;
 }
 
 export interface Metrics {

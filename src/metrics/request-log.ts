@@ -125,7 +125,7 @@ function levelOf(error: SluiceError): 'info' | 'warn' | 'error' {
 function describeCause(error: SluiceError): string {
   const { cause } = error;
   if (cause instanceof Error) return cause.stack ?? cause.message;
-  return cause === undefined ? (error.stack ?? error.message) : String(cause);
+  return typeof cause === 'string' ? cause : (error.stack ?? error.message);
 }
 
 /** Microseconds are as fine as anything here is measured. */

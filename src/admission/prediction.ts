@@ -1,0 +1,102 @@
+/**
+ * How long a request would wait that comes now. Three things lie before it: what waits in the pipeline, what is admitted
+ * but still arriving (its body is being read: work to come that the pipeline doesn't know of), and the front's own work
+ * on those bodies, which is the narrowest place for cheap models and JSON.
+ */
+
+/** What the pipeline tells of a model's queue (`Pipeline.backlog`). */
+export interface Backlog {
+  readonly queuedJobs: number;
+  /** Predicted wait of a new job in milliseconds. */
+  readonly waitMs: number;
+  /** Jobs submitted and not settled, running ones included. Without it running jobs count as arriving: a little too careful. */
+  readonly activeJobs?: number;
+  /** By how much one more job lengthens the wait, in milliseconds, over all devices. Without it: waitMs / queuedJobs. */
+  readonly jobCostMs?: number;
+}
+
+/**
+ * Admitted requests that are not in the pipeline yet, as work that comes soon: no more than were admitted of late. Those whose
+ * bodies take long come one by one; 500 uploads over slow lines are not a queue.
+ */
+export function arrivingRequests(backlog: Backlog, admittedRequests: number, admittedOfLate: number): number {
+  return Math.max(0, Math.min(admittedOfLate, admittedRequests - (backlog.activeJobs ?? backlog.queuedJobs)));
+}
+
+const RECENT_MS = 500;
+
+/** Counts events of the last 0.5 to 1 s, in two numbers. */
+export class RecentCount {
+  #current = 0;
+  #previous = 0;
+  #startMs = -Infinity;
+
+  add(nowMs: number): void {
+    this.#turn(nowMs);
+    this.#current += 1;
+  }
+
+  read(nowMs: number): number {
+    this.#turn(nowMs);
+    return this.#current + this.#previous;
+  }
+
+  #turn(nowMs: number): void {
+    const passedMs = nowMs - this.#startMs;
+    if (passedMs < RECENT_MS) return;
+    this.#previous = passedMs < 2 * RECENT_MS ? this.#current : 0;
+    this.#current = 0;
+    this.#startMs = nowMs;
+  }
+}
+
+/** A job's marginal cost; `knownMs` (the last that was found) while the queue is too short to tell. */
+export function jobCostMs(backlog: Backlog, knownMs: number): number {
+  if (backlog.jobCostMs !== undefined) return backlog.jobCostMs;
+  return backlog.queuedJobs >= 8 ? backlog.waitMs / backlog.queuedJobs : knownMs;
+}
+
+/** Of two stages in a row the slower decides. Devices: the queue, then what arrives of this model. Front: what arrives of all models. */
+export function predictWaitMs(backlog: Backlog, arriving: number, jobMs: number, arrivingInAll: number, frontMs: number): number {
+  return Math.max(backlog.waitMs + arriving * jobMs, arrivingInAll * frontMs);
+}
+
+/** Requests per sample: enough to smooth over one long turn of the loop. */
+const SAMPLE_REQUESTS = 64;
+
+/** Slower than that (32 requests/s) the loop's own chores would be counted as the requests' cost. */
+const SAMPLE_LIMIT_MS = 2_000;
+
+const SAMPLE_WEIGHT = 0.25;
+
+/** Milliseconds of the front's event loop that one request takes, refusals and all, learned while requests come steadily. */
+export class FrontCost {
+  #costMs = 0;
+  #requests = 0;
+  #sampleStartMs = -Infinity;
+  #activeMs = 0;
+  readonly #loopActiveMs: () => number;
+
+  /** @param loopActiveMs busy time of the event loop so far. */
+  constructor(loopActiveMs: () => number) {
+    this.#loopActiveMs = loopActiveMs;
+  }
+
+  /** 0 until it is known. */
+  get costMs(): number {
+    return this.#costMs;
+  }
+
+  requestDone(nowMs: number): void {
+    this.#requests += 1;
+    if (this.#requests < SAMPLE_REQUESTS) return;
+    const activeMs = this.#loopActiveMs();
+    if (nowMs - this.#sampleStartMs <= SAMPLE_LIMIT_MS) {
+      const sampleMs = (activeMs - this.#activeMs) / this.#requests;
+      this.#costMs += (sampleMs - this.#costMs) * (this.#costMs === 0 ? 1 : SAMPLE_WEIGHT);
+    }
+    this.#requests = 0;
+    this.#activeMs = activeMs;
+    this.#sampleStartMs = nowMs;
+  }
+}
