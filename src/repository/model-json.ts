@@ -28,7 +28,7 @@ const imageSchema = z.strictObject({
 });
 export type ImageInput = z.infer<typeof imageSchema>;
 
-const versionsSchema = z.union([z.literal('all'), z.strictObject({ latest: count })]);
+const versionsSchema = z.union([z.literal('all'), z.strictObject({ latest: count })], 'must be "all" or {"latest": n}');
 export type VersionPolicy = z.infer<typeof versionsSchema>;
 
 const modelJsonSchema = z.strictObject({
@@ -50,7 +50,7 @@ const modelJsonSchema = z.strictObject({
   warmup: z.record(z.string(), z.array(side)).optional(),
   image: imageSchema.optional(),
   /** Names of the classes, by index, or where a text file of them lies (one a line). */
-  labels: z.union([z.array(z.string()).min(1), location]).optional(),
+  labels: z.union([z.array(z.string()).min(1), location], 'must be a list of names, or npm:package/path or file:path of a text file').optional(),
   /** classes: the output's last axis holds scores. ctc: a sequence of characters; index 0 is the blank, the one after the labels a space. */
   decode: z.enum(['classes', 'ctc']).optional(),
 });

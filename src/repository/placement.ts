@@ -86,7 +86,7 @@ function reasonOf(error: unknown, source: ModelSource): string {
 function sameSignature(one: readonly TensorSpec[], other: readonly TensorSpec[]): boolean {
   return one.length === other.length && one.every((spec, index) => {
     const twin = other[index];
-    return twin !== undefined && twin.name === spec.name && twin.datatype === spec.datatype && twin.shape.join() === spec.shape.join();
+    return twin?.name === spec.name && twin.datatype === spec.datatype && twin.shape.join() === spec.shape.join();
   });
 }
 

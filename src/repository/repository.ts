@@ -11,7 +11,7 @@ import type { Logger } from './logger.ts';
 import type { ModelDescription } from './model-json.ts';
 import { place, withdraw } from './placement.ts';
 import { fingerprintOf, scanModel, scanModels, type FoundModel, type FoundVersion } from './scan.ts';
-import { SerialQueue } from './serial-queue.ts';
+import { SerialQueues } from './serial-queues.ts';
 import { SourceError, fetchSource, readLines } from './sources.ts';
 import { configView, misfit, modelKey, modelSource, servingModel } from './view.ts';
 
@@ -67,10 +67,10 @@ interface LoadTask {
 export class Repository implements ModelRepository {
   readonly #options: RepositoryOptions;
   readonly #catalog = new Catalog();
-  /** One placement at a time: measurements on one device would disturb each other. */
-  readonly #placements = new SerialQueue();
+  /** One placement at a time (a single key): measurements on one device would disturb each other. */
+  readonly #placements = new SerialQueues();
   /** One load or unload of a model at a time. */
-  readonly #operations = new Map<string, SerialQueue>();
+  readonly #operations = new SerialQueues();
   readonly #stop = new AbortController();
 
   constructor(options: RepositoryOptions) {
@@ -97,7 +97,7 @@ export class Repository implements ModelRepository {
         if (phase === 'ready' || phase === 'failed') done += 1;
         onProgress({ model: model.name, version: version.version, phase, ms: this.#options.clock.nowMs() - startedMs, done, total, detail });
       };
-      await this.#operationsOf(model.name).run(() => this.#loadVersion({ found: model, version, concurrencyLimit: limitOf(limits, model.description), progress })).catch(() => undefined);
+      await this.#operations.run(model.name, () => this.#loadVersion({ found: model, version, concurrencyLimit: limitOf(limits, model.description), progress })).catch(() => undefined);
     }));
     await Promise.all(loads);
     if (found.length === 0) this.#options.logger.warn({}, 'the models folder is empty: put a model at <name>/1/model.onnx and load it');
@@ -120,11 +120,8 @@ export class Repository implements ModelRepository {
   }
 
   async load(name: string): Promise<void> {
-    const { modelsDir } = this.#options.settings;
-    // Asked first without a queue: names come from clients, and those of no model must leave nothing behind.
-    if ((await scanModel(modelsDir, name)) === null) throw new SluiceError('UNKNOWN_MODEL', `the models folder has no model "${name}"`);
-    await this.#operationsOf(name).run(async () => {
-      const found = await scanModel(modelsDir, name);
+    await this.#operations.run(name, async () => {
+      const found = await scanModel(this.#options.settings.modelsDir, name);
       if (found === null) throw new SluiceError('UNKNOWN_MODEL', `the models folder has no model "${name}"`);
       this.#catalog.setFault(name, found.fault ?? '');
       if (found.fault !== null) throw new SluiceError('MODEL_LOAD_FAILED', `model "${name}" can't be loaded: ${found.fault}`);
@@ -138,8 +135,7 @@ export class Repository implements ModelRepository {
   }
 
   async unload(name: string): Promise<void> {
-    this.#catalog.versions(name); // Throws UNKNOWN_MODEL.
-    await this.#operationsOf(name).run(() => Promise.all(this.#catalog.versions(name).map((version) => this.#unloadVersion(name, version))));
+    await this.#operations.run(name, async () => Promise.all(this.#catalog.versions(name).map((version) => this.#unloadVersion(name, version))));
   }
 
   /** Ends downloads and lets no further load begin. What serves goes on. */
@@ -179,7 +175,7 @@ export class Repository implements ModelRepository {
     if (before?.fingerprint === fingerprint) return before;
     const revision = before === null ? 1 : before.revision + 1;
     const source = modelSource(modelKey(name, version.version, revision), name, version.version, path, description, settings.warmupBudgetMs);
-    return this.#placements.run(async () => {
+    return this.#placements.run('', async () => {
       if (this.#stop.signal.aborted) throw new SluiceError('STOPPING', 'the server is stopping');
       progress('loading', '');
       const startedMs = clock.nowMs();
@@ -237,15 +233,6 @@ export class Repository implements ModelRepository {
     } catch (error) {
       throw new SluiceError('MODEL_LOAD_FAILED', error instanceof Error ? error.message : String(error), { cause: error });
     }
-  }
-
-  #operationsOf(name: string): SerialQueue {
-    let queue = this.#operations.get(name);
-    if (queue === undefined) {
-      queue = new SerialQueue();
-      this.#operations.set(name, queue);
-    }
-    return queue;
   }
 }
 
