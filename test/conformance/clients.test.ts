@@ -35,7 +35,7 @@ describe('real clients', () => {
       if (missing === null) checks = await runChecks(script, url(), 120_000);
     });
 
-    test.each(groups)('%s', (group, { skip }) => {
+    test.for(groups)('%s', (group, { skip }) => {
       if (missing !== null) skip(missing);
       const mine = checks.filter((check) => check.group === group);
       expect(mine.length).toBeGreaterThan(0);
@@ -48,7 +48,9 @@ describe('real clients', () => {
   });
 
   describe('perf_analyzer', () => {
-    test.each([['text-orientation', 'binary'], ['text-orientation', 'json'], ['identity_fp32', 'binary'], ['identity_fp32', 'json']] as const)('%s as %s at concurrency 1 and 4', async (model, format, { skip }) => {
+    test.for([
+      ['text-orientation', 'binary'], ['text-orientation', 'json'], ['identity_fp32', 'binary'], ['identity_fp32', 'json'],
+    ] as const)('%s as %s at concurrency 1 and 4', async ([model, format], { skip }) => {
       if (missing !== null) skip(missing);
       const csv = join(scratch, `${model}-${format}.csv`);
       await runPerfAnalyzer(url(), model, format, csv, 120_000);

@@ -23,7 +23,7 @@ export function whyNoClients(): string | null {
 
 /** Runs `script url`; rejects when it dies or takes longer than timeoutMs. */
 export async function runChecks(script: string, url: string, timeoutMs: number): Promise<Check[]> {
-  const { stdout } = await run(join(VENV, 'bin/python'), [join(SCRIPTS, script), url], { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 });
+  const { stdout } = await run(join(VENV, 'bin/python'), ['-B', join(SCRIPTS, script), url], { timeout: timeoutMs, maxBuffer: 64 * 1024 * 1024 });
   return stdout.trim().split('\n').map((line) => JSON.parse(line) as Check);
 }
 
