@@ -44,7 +44,7 @@ export default defineConfig(
       'no-constant-binary-expression', 'no-constructor-return', 'no-debugger', 'no-dupe-else-if', 'no-duplicate-case', 'no-empty',
       'no-empty-pattern', 'no-ex-assign', 'no-fallthrough', 'no-irregular-whitespace', 'no-loss-of-precision',
       'no-prototype-builtins', 'no-self-assign', 'no-self-compare', 'no-sparse-arrays', 'no-template-curly-in-string',
-      'no-unassigned-vars', 'no-unmodified-loop-condition', 'no-unsafe-finally', 'no-unsafe-optional-chaining', 'no-unused-labels',
+      'no-unassigned-vars', 'no-unsafe-finally', 'no-unsafe-optional-chaining', 'no-unused-labels',
       'no-useless-assignment', 'no-useless-catch', 'no-useless-escape', 'no-var', 'prefer-const', 'preserve-caught-error', 'require-yield',
       'use-isnan', 'valid-typeof',
     ].map((rule) => [rule, 'error'])),
