@@ -75,7 +75,7 @@ export function createGate(options: GateOptions): Gate {
     );
     if (decision.admitted) return null;
     const { code, message, retryAfterMs } = decision;
-    return new SluiceError(code, message, retryAfterMs === null ? {} : { retryAfterMs: retryAfterMs * (1 + JITTER_SHARE * options.random()) });
+    return stackless(() => new SluiceError(code, message, retryAfterMs === null ? {} : { retryAfterMs: retryAfterMs * (1 + JITTER_SHARE * options.random()) }));
   }
 
   return {
@@ -116,6 +116,17 @@ export function createGate(options: GateOptions): Gate {
     },
     admittedRequests: () => requests,
   };
+}
+
+/** A refusal's stack is always this file. Taking it costs 4 of the 6 µs of a refusal, 8,000 times a second at five times the peak. */
+function stackless(make: () => SluiceError): SluiceError {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }
 
 function leave(callers: Map<string, number>, caller: string): void {
