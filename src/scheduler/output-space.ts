@@ -1,0 +1,30 @@
+/** How much of the arena a batch's outputs take: guessed from the warm-up, then from what was seen. */
+import type { SuccessfulResult } from '../contracts/batching.ts';
+import type { Region } from '../contracts/tensor.ts';
+import type { Batch, Bucket } from './state.ts';
+import type { Tuning } from './tuning.ts';
+
+/** Outputs start at multiples of it. */
+const ALIGNMENT = 64;
+
+/** Bytes to reserve for a batch. Shapes that depend on the data get headroom; the host asks for more where it is not enough. */
+export function outputBytes(batch: Pick<Batch, 'bucket' | 'placement' | 'paddedRows'>, tuning: Pick<Tuning, 'outputHeadroom'>): number {
+  const { bucket, placement, paddedRows } = batch;
+  const { model } = bucket.model;
+  const guess = (placement.report.outputBytesPerRow * bucket.elementsPerRow) / Math.max(1, placement.report.inputElementsPerRow);
+  const perRow = bucket.outputBytesPerRow > 0 ? bucket.outputBytesPerRow : model.dynamicShapes ? guess : placement.report.outputBytesPerRow;
+  const headroom = model.dynamicShapes ? tuning.outputHeadroom : 1;
+  return Math.ceil(perRow * paddedRows * headroom) + ALIGNMENT * model.outputs.length;
+}
+
+/** Remembers what a row took. */
+export function learnOutput(bucket: Bucket, paddedRows: number, space: Region, result: SuccessfulResult): void {
+  let endOffset = space.offset;
+  for (const { offset, byteLength } of result.outputs) endOffset = Math.max(endOffset, offset + byteLength);
+  bucket.outputBytesPerRow = Math.max(bucket.outputBytesPerRow, (endOffset - space.offset) / paddedRows);
+}
+
+/** Remembers what a host asked for. */
+export function learnNeeded(bucket: Bucket, paddedRows: number, neededBytes: number): void {
+  bucket.outputBytesPerRow = Math.max(bucket.outputBytesPerRow, neededBytes / paddedRows);
+}

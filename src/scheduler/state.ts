@@ -1,0 +1,240 @@
+/**
+ * The scheduler's whole state as plain data. The functions of this folder change it; given the same state, time and calls they
+ * decide the same. Nothing here knows of timers, processes or bytes.
+ */
+import type { CostCurve, JobPart, SizeQuery } from '../contracts/batching.ts';
+import type { DeviceId } from '../contracts/device.ts';
+import type { Job } from '../contracts/job.ts';
+import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
+import type { IndexedHeap } from './heap.ts';
+import type { Tuning } from './tuning.ts';
+
+/** One accepted job, from submit until its last part came back. */
+export interface JobRecord {
+  readonly job: Job;
+  readonly rows: number;
+  readonly bucket: Bucket;
+  /** Rows that wait, as ranges: one entry at first, more only after retries. */
+  readonly waiting: Entry[];
+  /** Parts of it that are in batches. */
+  running: number;
+  /** When the first part began to run; NaN before. */
+  startedMs: number;
+  settled: boolean;
+  /** Its inputs were given back. */
+  released: boolean;
+  /** Its deadline passed while rows of it waited. */
+  expired: boolean;
+}
+
+/** What a range of rows went through already: retries are bounded by it. */
+export interface History {
+  /** Batches lost under it: the second is the last. */
+  readonly losses: number;
+  /** Runs only with rows of its own job. */
+  readonly alone: boolean;
+}
+
+/** Rows of one job that wait. Links are the queue's and the deadline wheel's own. */
+export interface Entry {
+  readonly record: JobRecord;
+  /** Order of arrival; retries keep their job's. */
+  readonly sequence: number;
+  readonly history: History;
+  rowStart: number;
+  rows: number;
+  /** Predicted milliseconds of its group's devices, as added to the group's sum. */
+  workMs: number;
+  queue: WaitingQueue | null;
+  level: Level | null;
+  previous: Entry | null;
+  next: Entry | null;
+  dueTick: number;
+  duePrevious: Entry | null;
+  dueNext: Entry | null;
+}
+
+export interface Level {
+  readonly priority: number;
+  first: Entry | null;
+  last: Entry | null;
+}
+
+/** Entries of one bucket by priority, then arrival. */
+export interface WaitingQueue {
+  readonly bucket: Bucket;
+  /** The bucket's second queue: each entry runs alone, on the CPU where that can. */
+  readonly alone: boolean;
+  /** By ascending priority number. An empty level stays only when it is the only one. */
+  readonly levels: Level[];
+  rows: number;
+  entries: number;
+  heldUntilMs: number;
+  heapIndex: number;
+}
+
+/** Jobs of one model that can share batches, and what is known of their costs. */
+export interface Bucket {
+  readonly name: string;
+  readonly model: ModelState;
+  queue: WaitingQueue;
+  retries: WaitingQueue;
+  /** Input elements of a row over those of the warm-up; 1 for models of one shape. */
+  readonly elementsPerRow: number;
+  /** By position, as in model.placements. */
+  curves: (LearnedCurve | null)[];
+  /** The largest seen; 0 before the first result. */
+  outputBytesPerRow: number;
+  /** Predicted milliseconds that a row occupies all devices of the model; see predict.ts. */
+  msPerRow: number;
+  ratesVersion: number;
+  /** Jobs that wait or run. */
+  liveJobs: number;
+}
+
+/** A cost curve that learns; see costs.ts. */
+export interface LearnedCurve extends CostCurve {
+  readonly costMs: Float64Array;
+  /** The size that a batch of so many rows really runs at. */
+  readonly padded: Int32Array;
+  bestRows: number;
+  refreshedMs: number;
+  readonly learned: Learned;
+}
+
+export interface Learned {
+  readonly seedMs: Float64Array;
+  /** Own samples, by padded rows. */
+  readonly samples: (SampleRing | undefined)[];
+  /** Observed over seeded cost, smoothed: what sizes without own samples are corrected by. */
+  drift: number;
+  readonly overheadMs: number;
+  readonly enlargeGain: number;
+}
+
+export interface SampleRing {
+  readonly values: Float64Array;
+  count: number;
+  medianMs: number;
+  lastMs: number;
+}
+
+export interface ModelState {
+  readonly model: ServingModel;
+  readonly buckets: Map<string, Bucket>;
+  placements: readonly Placement[];
+  group: Group;
+  queuedJobs: number;
+  /** Jobs that wait or run. */
+  liveJobs: number;
+  draining: boolean;
+}
+
+/** A model on a device that could load it. */
+export interface Placement {
+  readonly device: DeviceSlots;
+  readonly report: LoadReport;
+  /** Most rows while memory is short there; Infinity otherwise. */
+  memoryCapRows: number;
+  memoryCapUntilMs: number;
+}
+
+/** Models that run on the same devices under the same permit: their queues compete, in order of priority and arrival. */
+export interface Group {
+  readonly key: string;
+  readonly devices: readonly DeviceSlots[];
+  readonly permit: Permit | null;
+  readonly ready: IndexedHeap<WaitingQueue>;
+  /** Predicted milliseconds that all devices of the group need for what waits. */
+  workMs: number;
+  entries: number;
+  /** Models in it; the last one to leave takes the group along. */
+  models: number;
+}
+
+/** A model's own concurrency id. */
+export interface Permit {
+  readonly id: string;
+  readonly limit: number;
+  /** Models that declared it, in order. */
+  readonly models: ModelKey[];
+  used: number;
+}
+
+export interface DeviceSlots {
+  readonly id: DeviceId;
+  readonly kind: 'cpu' | 'gpu';
+  readonly prefetch: number;
+  /** Position among all devices. */
+  readonly index: number;
+  ready: boolean;
+  /** A device that ended for good. */
+  gone: boolean;
+  /** By slot. */
+  readonly running: (Batch | null)[];
+  runningCount: number;
+  /** Behind the running ones, in order. */
+  readonly staged: Batch[];
+  /** Only during one decision: milliseconds of this device that queues which wait for it will take. */
+  claimedMs: number;
+}
+
+/** Rows of a job inside a batch. */
+export interface Part extends JobPart {
+  readonly record: JobRecord;
+  readonly sequence: number;
+  readonly history: History;
+}
+
+export type BatchReason = 'alone' | 'full' | 'preferred' | 'delay' | 'drained' | 'cheapest';
+
+export interface Batch {
+  id: number;
+  readonly bucket: Bucket;
+  readonly device: DeviceSlots;
+  readonly placement: Placement;
+  readonly curve: LearnedCurve;
+  readonly permit: Permit | null;
+  readonly parts: readonly Part[];
+  readonly rows: number;
+  readonly paddedRows: number;
+  readonly reason: BatchReason;
+  /** In the host, without the overhead. */
+  readonly predictedMs: number;
+  expectedEndMs: number;
+  /** Slot that it is thought to run in; -1 while staged. */
+  slot: number;
+}
+
+/** Waiting entries by when their deadline passes; see deadlines.ts. */
+export interface DeadlineWheel {
+  readonly tickMs: number;
+  readonly slots: (Entry | null)[];
+  /** Ticks up to this one are done. */
+  doneTick: number;
+  /** No entry is due before this tick; it may be too early, never too late. */
+  nextTick: number;
+  size: number;
+}
+
+export interface SchedulerState {
+  readonly tuning: Tuning;
+  readonly chooseRows: (query: SizeQuery) => number;
+  readonly devices: readonly DeviceSlots[];
+  readonly models: Map<ModelKey, ModelState>;
+  readonly permits: Map<string, Permit>;
+  readonly groups: Map<string, Group>;
+  readonly batches: Map<number, Batch>;
+  readonly deadlines: DeadlineWheel;
+  /** Queues that wait because model.json says so (maxQueueDelayMs), by when that ends. */
+  readonly held: IndexedHeap<WaitingQueue>;
+  queuedJobs: number;
+  nextSequence: number;
+  nextBatchId: number;
+  /** Rises when devices come or go: rates are computed again. */
+  ratesVersion: number;
+  /** No memory for outputs: nothing starts until some is given back. */
+  blocked: boolean;
+  /** Largest batch while memory for outputs is short; Infinity otherwise. */
+  rowLimit: number;
+}

@@ -1,0 +1,127 @@
+/** How rows move: into the queue, out of it, into batches and back. Sums and heaps are kept right here and nowhere else. */
+import { firstOf, createEntry, insert, remove } from './queue.ts';
+import { unwatch, watch } from './deadlines.ts';
+import { rateOf } from './rates.ts';
+import { occupy, vacate } from './slots.ts';
+import type { Batch, Entry, History, JobRecord, Part, SchedulerState, WaitingQueue } from './state.ts';
+
+const FIRST_TRY: History = { losses: 0, alone: false };
+
+/** A new job joins its queue. */
+export function enqueue(state: SchedulerState, record: JobRecord, nowMs: number): void {
+  record.bucket.model.liveJobs++;
+  record.bucket.liveJobs++;
+  wait(state, record, state.nextSequence++, 0, record.rows, FIRST_TRY, nowMs);
+}
+
+/** Rows that came back from a batch wait again, at their job's old place. */
+export function requeue(state: SchedulerState, part: Part, history: History, nowMs: number): void {
+  wait(state, part.record, part.sequence, part.rowStart, part.rows, history, nowMs);
+}
+
+/** An entry leaves the queue for good: cancelled, expired, or its job has failed. */
+export function withdraw(state: SchedulerState, entry: Entry, nowMs: number): void {
+  const { queue, record } = entry;
+  if (queue === null) return;
+  account(state, queue, -1, -entry.workMs);
+  remove(entry);
+  unwatch(state.deadlines, entry);
+  record.waiting.splice(record.waiting.indexOf(entry), 1);
+  reposition(state, queue, nowMs);
+}
+
+/** Takes the entry's first `rows` rows; the caller repositions the queue when it has taken all that it wants. */
+export function takeRows(state: SchedulerState, entry: Entry, rows: number): Part {
+  const { record, history, rowStart, sequence } = entry;
+  const queue = entry.queue!;
+  if (rows === entry.rows) {
+    account(state, queue, -1, -entry.workMs);
+    remove(entry);
+    unwatch(state.deadlines, entry);
+    record.waiting.splice(record.waiting.indexOf(entry), 1);
+  } else {
+    const workMs = (entry.workMs * rows) / entry.rows;
+    account(state, queue, 0, -workMs);
+    entry.workMs -= workMs;
+    entry.rowStart += rows;
+    entry.rows -= rows;
+    queue.rows -= rows;
+  }
+  record.running++;
+  return { job: record.job, jobRows: record.rows, record, history, sequence, rowStart, rows };
+}
+
+/** The batch takes its permit and its place on the device. */
+export function launch(state: SchedulerState, batch: Batch, nowMs: number): void {
+  if (batch.permit !== null) batch.permit.used++;
+  state.batches.set(batch.id, batch);
+  occupy(batch, nowMs);
+}
+
+/** The batch gives its permit and its place back. Its parts still count as running until `partDone`. */
+export function land(state: SchedulerState, batch: Batch, nowMs: number): void {
+  if (batch.permit !== null) batch.permit.used--;
+  state.batches.delete(batch.id);
+  vacate(batch, nowMs);
+}
+
+/** The host is done with a part's rows. */
+export function partDone(part: Part): void {
+  part.record.running--;
+}
+
+/** Nothing of the job waits or runs any more: it no longer counts. */
+export function forget(record: JobRecord): void {
+  record.bucket.model.liveJobs--;
+  record.bucket.liveJobs--;
+}
+
+/** Puts the queue where it belongs after its head or its length changed: ready, held by model.json's delay, or nowhere. */
+export function reposition(state: SchedulerState, queue: WaitingQueue, nowMs: number): void {
+  const { ready } = queue.bucket.model.group;
+  const first = firstOf(queue);
+  const heldUntilMs = first === null ? -Infinity : heldUntil(queue, first);
+  const target = first === null ? null : heldUntilMs > nowMs ? state.held : ready;
+  for (const heap of [ready, state.held]) if (heap !== target && heap.has(queue)) heap.remove(queue);
+  queue.heldUntilMs = heldUntilMs;
+  if (target === null) return;
+  if (target.has(queue)) target.update(queue);
+  else target.push(queue);
+}
+
+function wait(state: SchedulerState, record: JobRecord, sequence: number, rowStart: number, rows: number, history: History, nowMs: number): void {
+  const { bucket } = record;
+  const queue = history.alone ? bucket.retries : bucket.queue;
+  const entry = createEntry(record, sequence, rowStart, rows, history);
+  entry.workMs = rows * rateOf(state, bucket, nowMs);
+  record.waiting.push(entry);
+  insert(queue, entry);
+  watch(state.deadlines, entry);
+  account(state, queue, 1, entry.workMs);
+  reposition(state, queue, nowMs);
+}
+
+function account(state: SchedulerState, queue: WaitingQueue, entries: number, workMs: number): void {
+  const { model } = queue.bucket;
+  const { group } = model;
+  state.queuedJobs += entries;
+  model.queuedJobs += entries;
+  group.entries += entries;
+  // Nothing waits: what is left of the sum is rounding.
+  group.workMs = group.entries === 0 ? 0 : group.workMs + workMs;
+}
+
+function heldUntil(queue: WaitingQueue, first: Entry): number {
+  const { policy } = queue.bucket.model.model;
+  if (policy.maxQueueDelayMs === null || policy.maxQueueDelayMs <= 0 || queue.alone) return -Infinity;
+  return queue.rows >= fullRows(queue) ? -Infinity : first.record.job.enqueuedMs + policy.maxQueueDelayMs;
+}
+
+/** Rows at which waiting for more is over: the largest preferred size, or the largest size at all. */
+function fullRows(queue: WaitingQueue): number {
+  const { model } = queue.bucket;
+  const { preferredBatchSizes } = model.model.policy;
+  let largest = 1;
+  for (const curve of queue.bucket.curves) if (curve !== null && curve !== undefined) largest = Math.max(largest, curve.maxRows);
+  return preferredBatchSizes === null || preferredBatchSizes.length === 0 ? largest : Math.min(largest, Math.max(...preferredBatchSizes));
+}

@@ -1,0 +1,52 @@
+/** Every constant that the scheduler's decisions depend on, in one place. They are measured, not asked of anybody who runs Sluice. */
+export interface Tuning {
+  /**
+   * A larger batch must finish the queue sooner by this share. Below it the curve is flat within what a median of a few
+   * samples resolves (±2 % between runs), and the smaller batch answers sooner.
+   */
+  readonly enlargeGain: number;
+  /**
+   * What a batch costs beside its time in the host, in milliseconds: the order, the doorbell, the results (0.04–0.08 CPU-ms
+   * measured on a 1 ms model). It is added to every size, so that cheap models get larger batches than their curve alone says.
+   */
+  readonly batchOverheadMs: number;
+  /** A busy faster device is waited for only when the rows are then done sooner by this share. */
+  readonly waitGain: number;
+  /**
+   * A batch smaller than the best is staged behind running ones when the device would otherwise run dry within this time.
+   * It covers the front's own delay between a result and the next order (1–2 ms under full load).
+   */
+  readonly stageLeadMs: number;
+  /** …or when its cost per row is at most this share above that of the best size: nothing is lost then by not waiting for more. */
+  readonly stageLoss: number;
+  /** How exactly deadlines of waiting jobs are watched. Work past its deadline never starts, whatever this is. */
+  readonly deadlineTickMs: number;
+  /** Queues that one decision may find to be better off waiting before it stops looking. */
+  readonly maxDeclines: number;
+  /** Buckets of one model whose costs are remembered; beyond it the oldest idle one is forgotten. */
+  readonly maxBucketsPerModel: number;
+  /** A batch is given budgetFactor × its expected time, at least minBudgetMs and at most maxBudgetMs; then its host is killed. */
+  readonly budgetFactor: number;
+  readonly minBudgetMs: number;
+  readonly maxBudgetMs: number;
+  /** How long a size that ran out of device memory is avoided. */
+  readonly outOfMemoryHoldMs: number;
+  /** Space for outputs beyond what was seen per row, where shapes are dynamic. */
+  readonly outputHeadroom: number;
+}
+
+export const DEFAULT_TUNING: Tuning = {
+  enlargeGain: 0.02,
+  batchOverheadMs: 0.05,
+  waitGain: 0.1,
+  stageLeadMs: 2,
+  stageLoss: 0.1,
+  deadlineTickMs: 5,
+  maxDeclines: 64,
+  maxBucketsPerModel: 256,
+  budgetFactor: 10,
+  minBudgetMs: 2_000,
+  maxBudgetMs: 60_000,
+  outOfMemoryHoldMs: 60_000,
+  outputHeadroom: 1.25,
+};
