@@ -36,8 +36,8 @@ export class Executor {
     this.nowMs = nowMs;
   }
 
-  /** Never rejects for what an order or a model does wrong; `onError` sees the raw error, to tell a poisoned device. */
-  async run(target: ExecutableModel | undefined, order: BatchOrder, startedMs: number, onError: (thrown: unknown) => void): Promise<BatchResult> {
+  /** Never rejects for what an order or a model does wrong; `onError` sees the error first, and may keep it for ever. */
+  async run(target: ExecutableModel | undefined, order: BatchOrder, startedMs: number, onError: (thrown: unknown) => Promise<void>): Promise<BatchResult> {
     const { batchId } = order;
     if (target === undefined) return { batchId, ok: false, code: 'BAD_ORDER', message: `model ${order.modelKey} is not loaded` };
     try {
@@ -50,7 +50,7 @@ export class Executor {
       const timings = { startedMs, inputMs: readyMs - startedMs, inferMs: inferredMs - readyMs, outputMs: this.nowMs() - inferredMs };
       return { batchId, ok: true, outputs: stored, timings, copiedBytes };
     } catch (thrown) {
-      onError(thrown);
+      await onError(thrown);
       return failure(batchId, thrown);
     } finally {
       this.scratchUsed = 0;
