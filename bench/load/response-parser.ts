@@ -41,7 +41,7 @@ function parseResponse(bytes: Buffer): ParsedResponse | null {
     if (bytes.length > MAX_HEAD_BYTES) throw new Error('response head above 64 KiB');
     return null;
   }
-  const head = bytes.latin1Slice(0, endOfHead).toLowerCase();
+  const head = bytes.toString('latin1', 0, endOfHead).toLowerCase();
   const status = /^http\/1\.[01] (\d{3})/.exec(head)?.[1];
   if (status === undefined) throw new Error(`not an HTTP/1 response: ${JSON.stringify(head.slice(0, 60))}`);
   const length = readHeader(head, 'content-length');

@@ -1,0 +1,97 @@
+import { spawn } from 'node:child_process';
+import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+
+export type PipedChild = ChildProcessByStdio<null, Readable, Readable>;
+
+export interface Command {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+  readonly cwd?: string;
+}
+
+/** Kept of what a child writes to stderr, for the message when it fails. */
+const STDERR_TAIL_CHARACTERS = 4000;
+const STOP_GRACE_MS = 5000;
+
+/**
+ * All children of the benchmark. Each leads a process group of its own, so that ending it ends what it has started, and
+ * Ctrl-C reaches the benchmark alone, which then ends them all.
+ */
+export class ChildProcesses {
+  readonly #running = new Map<ChildProcess, { stderr: string }>();
+
+  start({ file, args, env, cwd }: Command): PipedChild {
+    const child = spawn(file, args, {
+      cwd,
+      env: { ...process.env, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+      detached: true,
+    });
+    const record = { stderr: '' };
+    this.#running.set(child, record);
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      record.stderr = (record.stderr + text).slice(-STDERR_TAIL_CHARACTERS);
+    });
+    child.once('exit', () => this.#running.delete(child));
+    return child;
+  }
+
+  /** What the child has written to stderr of late. */
+  stderrOf(child: ChildProcess): string {
+    return this.#running.get(child)?.stderr ?? '';
+  }
+
+  /**
+   * Runs a child to its end.
+   *
+   * @returns what it wrote to stdout.
+   * @throws Error with the tail of stderr when it fails or takes longer than `timeoutMs`.
+   */
+  async run(command: Command, timeoutMs: number): Promise<string> {
+    const child = this.start(command);
+    const record = this.#running.get(child);
+    const timer = setTimeout(() => { killGroup(child, 'SIGKILL'); }, timeoutMs);
+    let stdout = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
+    const closed = once(child, 'close').finally(() => { clearTimeout(timer); });
+    const [code, signal] = (await closed) as [number | null, string | null];
+    if (code === 0) return stdout;
+    const reason = signal === 'SIGKILL' ? `was killed, at the latest after ${timeoutMs / 1000} s` : `ended with ${signal ?? `code ${code}`}`;
+    throw new Error(`${command.file} ${command.args.join(' ')} ${reason}\n${record?.stderr ?? ''}`);
+  }
+
+  /** Runs a child as {@link run} does and parses the JSON on its last line of stdout. */
+  async runForJson(command: Command, timeoutMs: number): Promise<unknown> {
+    const stdout = await this.run(command, timeoutMs);
+    return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+  }
+
+  /** Ends a child and its group: SIGTERM, then SIGKILL for what is left. Resolves once it is gone. */
+  async stop(child: ChildProcess): Promise<void> {
+    if (child.exitCode === null && child.signalCode === null) {
+      const gone = once(child, 'exit');
+      child.kill('SIGTERM');
+      const timer = setTimeout(() => { killGroup(child, 'SIGKILL'); }, STOP_GRACE_MS);
+      await gone;
+      clearTimeout(timer);
+    }
+    killGroup(child, 'SIGKILL');
+  }
+
+  /** Kills every group at once: for Ctrl-C and for the end of the process. */
+  killAll(): void {
+    for (const child of this.#running.keys()) killGroup(child, 'SIGKILL');
+  }
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // ESRCH: nothing of the group is left
+  }
+}
