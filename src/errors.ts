@@ -39,9 +39,18 @@ export const ERROR_TABLE = {
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
 export interface SluiceErrorOptions {
-  /** When to try again, in milliseconds, where that is known: becomes Retry-After. */
+  /** When to try again, in milliseconds, where that is known: becomes Retry-After. Every 429 and 503 has one: see UNKNOWN_RETRY_MS. */
   readonly retryAfterMs?: number;
   readonly cause?: unknown;
+}
+
+/** What a 429 or 503 says when nobody could predict better. What trying again does not mend needs a person, who takes a minute. */
+const UNKNOWN_RETRY_MS = { retryable: 1_000, other: 60_000 } as const;
+
+function unknownRetryMs(code: ErrorCode): number | null {
+  const { status, retryable } = ERROR_TABLE[code];
+  if (status !== 429 && status !== 503) return null;
+  return retryable ? UNKNOWN_RETRY_MS.retryable : UNKNOWN_RETRY_MS.other;
 }
 
 export class SluiceError extends Error {
@@ -52,7 +61,7 @@ export class SluiceError extends Error {
   constructor(code: ErrorCode, message: string, options: SluiceErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.code = code;
-    this.retryAfterMs = options.retryAfterMs ?? null;
+    this.retryAfterMs = options.retryAfterMs ?? unknownRetryMs(code);
   }
 
   get status(): number {

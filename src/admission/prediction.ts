@@ -50,10 +50,15 @@ export class RecentCount {
   }
 }
 
-/** A job's marginal cost; `knownMs` (the last that was found) while the queue is too short to tell. */
+/**
+ * A job's marginal cost. What the pipeline says, else the least that waitMs / queuedJobs has come to while the model was in use
+ * (`knownMs`, 0 for never): each such quotient is too high by what other models and running batches put into the wait.
+ */
 export function jobCostMs(backlog: Backlog, knownMs: number): number {
   if (backlog.jobCostMs !== undefined) return backlog.jobCostMs;
-  return backlog.queuedJobs >= 8 ? backlog.waitMs / backlog.queuedJobs : knownMs;
+  if (backlog.queuedJobs < 8) return knownMs;
+  const shareMs = backlog.waitMs / backlog.queuedJobs;
+  return knownMs > 0 ? Math.min(knownMs, shareMs) : shareMs;
 }
 
 /** Of two stages in a row the slower decides. Devices: the queue, then what arrives of this model. Front: what arrives of all models. */

@@ -110,8 +110,8 @@ export function createRequestLog(logger: Logger, clock: Clock): Observer {
     refused(event) {
       logFailure(event.model, event.error, {}, 'request refused');
     },
-    fallback(event) {
-      logger.warn({ model: event.model, device: event.device, reason: event.reason }, 'model can not use the device');
+    fallback() {
+      // The repository logs it, with the devices that serve instead.
     },
   };
 }

@@ -25,8 +25,13 @@ describe('jobCostMs', () => {
   });
 
   it('derives it from a long queue, and keeps what it knew in a short one', () => {
+    expect(jobCostMs({ queuedJobs: 100, waitMs: 50 }, 0)).toBe(0.5);
     expect(jobCostMs({ queuedJobs: 100, waitMs: 50 }, 9)).toBe(0.5);
     expect(jobCostMs({ queuedJobs: 7, waitMs: 50 }, 9)).toBe(9);
+  });
+
+  it("does not take other models' work for its own", () => {
+    expect(jobCostMs({ queuedJobs: 10, waitMs: 1_000 }, 0.5)).toBe(0.5);
   });
 });
 

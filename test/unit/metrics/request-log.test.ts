@@ -89,11 +89,10 @@ describe('the request log', () => {
     expect(lines()).toHaveLength(3);
   });
 
-  it('writes devices that fail at once', () => {
-    const { log, lines } = build('info');
+  it('writes a batch that its device took with it, always', () => {
+    const { log, lines } = build('error');
     log.batchLost({ model: 'text/1', device: 'gpu:0', reason: 'killed at its budget' });
-    log.fallback({ model: 'text/1', device: 'gpu:0', reason: 'no CUDA' });
-    expect(lines()).toMatchObject([{ level: 'error', device: 'gpu:0', reason: 'killed at its budget' }, { level: 'warn', reason: 'no CUDA' }]);
+    expect(lines()).toMatchObject([{ level: 'error', msg: 'batch lost with its device', device: 'gpu:0', reason: 'killed at its budget' }]);
   });
 
   it('writes nothing but the fields that are named', () => {
