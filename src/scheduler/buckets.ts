@@ -36,7 +36,7 @@ function forgetOne(model: ModelState): void {
 /** The bucket's curve on the model's i-th device, with estimates as of now. */
 export function curveOn(state: SchedulerState, bucket: Bucket, index: number, nowMs: number): LearnedCurve {
   const known = bucket.curves[index];
-  if (known !== undefined && known !== null) return freshen(known, nowMs);
+  if (known !== undefined) return freshen(known, nowMs);
   const { model, placements } = bucket.model;
   const { device, report } = placements[index]!;
   const curve = createCurve(report, {

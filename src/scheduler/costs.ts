@@ -60,8 +60,7 @@ export function observe(curve: LearnedCurve, paddedRows: number, tookMs: number,
   const { learned } = curve;
   const seed = learned.seedMs[paddedRows];
   if (seed === undefined) return;
-  let ring = learned.samples[paddedRows];
-  if (ring === undefined) ring = learned.samples[paddedRows] = { values: new Float64Array(RING), count: 0, medianMs: tookMs, lastMs: nowMs };
+  const ring = (learned.samples[paddedRows] ??= { values: new Float64Array(RING), count: 0, medianMs: tookMs, lastMs: nowMs });
   // Samples from another time say nothing about now: start over.
   if (nowMs - ring.lastMs > FRESH_MS) ring.count = 0;
   ring.values[ring.count % RING] = tookMs;

@@ -18,7 +18,7 @@ export function watch(wheel: DeadlineWheel, entry: Entry): void {
   if (deadlineMs === Infinity) return;
   const tick = Math.max(Math.floor(deadlineMs / wheel.tickMs), wheel.doneTick + 1);
   const slot = tick % TICKS;
-  const first = wheel.slots[slot]!;
+  const first = wheel.slots[slot] ?? null;
   entry.dueTick = tick;
   entry.dueNext = first;
   if (first !== null) first.duePrevious = entry;
@@ -51,13 +51,13 @@ export function takeDue(wheel: DeadlineWheel, nowMs: number): readonly Entry[] {
   // After a long pause every slot is looked at once, whatever the time.
   const from = Math.max(wheel.nextTick, lastTick - TICKS + 1);
   for (let tick = from; tick <= lastTick; tick++) {
-    for (let entry: Entry | null = wheel.slots[tick % TICKS]!; entry !== null;) {
-      const { dueNext }: Entry = entry;
+    for (let entry = wheel.slots[tick % TICKS] ?? null; entry !== null;) {
+      const following: Entry | null = entry.dueNext;
       if (entry.dueTick <= lastTick) {
         unwatch(wheel, entry);
         due.push(entry);
       }
-      entry = dueNext;
+      entry = following;
     }
   }
   wheel.doneTick = lastTick;

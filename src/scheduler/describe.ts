@@ -28,7 +28,7 @@ export function describeCosts(model: ModelState, nowMs: number): readonly Bucket
   for (const bucket of model.buckets.values()) {
     model.placements.forEach(({ device }, i) => {
       const curve = bucket.curves[i];
-      if (curve === null || curve === undefined) return;
+      if (curve === undefined) return;
       const sizes = curve.sizes.map((rows) => ({ rows, ms: curve.costMs[rows]! - curve.learned.overheadMs, observed: isObserved(curve, rows, nowMs) }));
       described.push({ device: device.id, bucket: bucket.name, bestRows: curve.bestRows, maxRows: curve.maxRows, drift: curve.learned.drift, sizes });
     });

@@ -12,6 +12,7 @@ import type { Observer } from '../contracts/stages.ts';
 import { SluiceError, toSluiceError } from '../errors.ts';
 import { canStart, decide } from './decide.ts';
 import { nextDueMs } from './deadlines.ts';
+import { deferred, type Deferred } from './deferred.ts';
 import { describeCosts, type BucketCosts } from './describe.ts';
 import { Flights } from './flights.ts';
 import { hasNoDevice, modelFor, recordFor, type QueueLimits } from './intake.ts';
@@ -33,11 +34,6 @@ export interface DispatcherOptions {
   readonly tuning?: Partial<Tuning>;
   /** Runs a function once, after what is being read now. By default setImmediate. */
   readonly defer?: (run: () => void) => void;
-}
-
-interface Deferred {
-  readonly done: Promise<void>;
-  readonly resolve: () => void;
 }
 
 /** A minute is soon enough to look again, and far from setTimeout's limit of 24 days. */
@@ -67,7 +63,7 @@ export class Dispatcher implements Pipeline, DeviceListener {
     this.#batcher = batcher;
     this.#limits = limits;
     this.#defer = options.defer ?? ((run) => void setImmediate(run));
-    this.#state = createState(devices, { ...DEFAULT_TUNING, ...options.tuning }, batcher.chooseRows, clock.nowMs());
+    this.#state = createState(devices, { ...DEFAULT_TUNING, ...options.tuning }, (query) => batcher.chooseRows(query), clock.nowMs());
     for (const device of devices) setDeviceState(this.#state, device.id, device.status().state);
     this.#settlement = new Settlement(this.#state, clock, observer, batcher, (record) => {
       this.#jobGone(record);
@@ -292,12 +288,4 @@ export class Dispatcher implements Pipeline, DeviceListener {
 /** The scheduling stage: `Pipeline` for the adapters, `DeviceListener` for the devices. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new Dispatcher(options);
-}
-
-function deferred(): Deferred {
-  let resolve: () => void = () => undefined;
-  const done = new Promise<void>((settle) => {
-    resolve = settle;
-  });
-  return { done, resolve };
 }

@@ -81,7 +81,7 @@ export function removeModel(state: SchedulerState, key: ModelKey): void {
 function groupOf(state: SchedulerState, placements: readonly Placement[], permit: Permit | null): Group {
   const key = `${placements.map(({ device }) => device.index).join(',')}|${permit?.id ?? ''}`;
   const known = state.groups.get(key);
-  if (known !== undefined && known.permit === permit) return known;
+  if (known?.permit === permit) return known;
   const group: Group = { key, devices: placements.map(({ device }) => device), permit, ready: new IndexedHeap(outranks), workMs: 0, entries: 0, models: 0 };
   state.groups.set(key, group);
   return group;

@@ -45,7 +45,7 @@ export function vacate(batch: Batch, nowMs: number): void {
  * again: otherwise others would wait for it forever, each time "only a moment".
  */
 export function slotOffsetMs(device: DeviceSlots, slot: number, nowMs: number): number {
-  const batch = device.running[slot]!;
+  const batch = device.running[slot] ?? null;
   return batch === null ? 0 : Math.abs(batch.expectedEndMs - nowMs);
 }
 

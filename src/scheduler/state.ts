@@ -82,7 +82,7 @@ export interface Bucket {
   /** Input elements of a row over those of the warm-up; 1 for models of one shape. */
   readonly elementsPerRow: number;
   /** By position, as in model.placements. */
-  curves: (LearnedCurve | null)[];
+  curves: (LearnedCurve | undefined)[];
   /** The largest seen; 0 before the first result. */
   outputBytesPerRow: number;
   /** Predicted milliseconds that a row occupies all devices of the model; see predict.ts. */

@@ -122,6 +122,6 @@ function fullRows(queue: WaitingQueue): number {
   const { model } = queue.bucket;
   const { preferredBatchSizes } = model.model.policy;
   let largest = 1;
-  for (const curve of queue.bucket.curves) if (curve !== null && curve !== undefined) largest = Math.max(largest, curve.maxRows);
+  for (const curve of queue.bucket.curves) if (curve !== undefined) largest = Math.max(largest, curve.maxRows);
   return preferredBatchSizes === null || preferredBatchSizes.length === 0 ? largest : Math.min(largest, Math.max(...preferredBatchSizes));
 }

@@ -1,59 +1,107 @@
-/** A device without a process: loads what a test lets it load, and remembers what it was asked. */
-import type { BatchOrder, Device, DeviceStatus } from '../../src/contracts/device.ts';
-import type { Batching, LoadReport, ModelKey, ModelSource } from '../../src/contracts/model.ts';
-import type { TensorSpec } from '../../src/contracts/tensor.ts';
-import { SluiceError } from '../../src/errors.ts';
+/**
+ * A device in this process that computes identity: it gathers rows from memory as an order says, when the batch ends, pads
+ * them by repeating the last, and writes them as outputs. Rows that are mixed up, freed early or padded wrongly are seen.
+ */
+import type { TensorArena } from '../../src/contracts/arena.ts';
+import type { Clock } from '../../src/contracts/clock.ts';
+import type { BatchInput, BatchOrder, BatchOutput, BatchResult, Device, DeviceId, DeviceListener, DeviceState, DeviceStatus } from '../../src/contracts/device.ts';
+import type { LoadReport, ModelKey, ServingModel } from '../../src/contracts/model.ts';
+import { ELEMENT_BYTES, elementCount } from '../../src/contracts/tensor.ts';
 
-export const BATCHES: Batching = { batchable: true, reason: 'two rows together equal each alone', inputAxes: [0], outputAxes: [0] };
-
-const x: TensorSpec = { name: 'x', datatype: 'FP32', shape: [-1, 4] };
-const y: TensorSpec = { name: 'y', datatype: 'FP32', shape: [-1, 4] };
-
-export function loadReport(overrides: Partial<LoadReport> = {}): LoadReport {
-  return {
-    inputs: [x], outputs: [y], batching: BATCHES, costs: [{ rows: 1, medianMs: 1, p95Ms: 1.2 }, { rows: 8, medianMs: 4, p95Ms: 5 }],
-    outputBytesPerRow: 16, inputElementsPerRow: 4, loadMs: 10, ...overrides,
-  };
+export interface FakeDeviceOptions {
+  readonly id: DeviceId;
+  readonly kind?: 'cpu' | 'gpu';
+  readonly slots?: number;
+  readonly prefetch?: number;
+  readonly arena: TensorArena;
+  readonly clock: Clock;
+  readonly modelOf: (key: ModelKey) => ServingModel;
+  /** How long a batch takes; without it, batches end only when the test says so. */
+  readonly costMs?: (order: BatchOrder) => number;
 }
 
-type LoadBehaviour = (source: ModelSource) => LoadReport | Promise<LoadReport>;
+interface Held {
+  readonly order: BatchOrder;
+  readonly budgetMs: number;
+  startedMs: number;
+}
+
+const ALIGNMENT = 64;
 
 export class FakeDevice implements Device {
-  readonly slots = 1;
-  readonly prefetch = 1;
-  readonly id: string;
+  readonly id: DeviceId;
   readonly kind: 'cpu' | 'gpu';
-  /** `load key`, `loaded key` and `unload key`, in order. */
-  readonly calls: string[] = [];
-  readonly sources: ModelSource[] = [];
-  /** What the next loads do. */
-  behaviour: LoadBehaviour;
+  readonly slots: number;
+  readonly prefetch: number;
+  /** Everything that was ever run. */
+  readonly orders: BatchOrder[] = [];
+  readonly budgetsMs: number[] = [];
+  listener: DeviceListener | null = null;
+  /** Answers instead of identity, e.g. a failure; null to compute. */
+  respond: ((order: BatchOrder) => BatchResult | null) | null = null;
+  #state: DeviceState = 'READY';
+  readonly #running: Held[] = [];
+  readonly #waiting: Held[] = [];
+  readonly #options: FakeDeviceOptions;
 
-  constructor(id: string, behaviour: LoadBehaviour = () => loadReport()) {
-    this.id = id;
-    this.kind = id === 'cpu' ? 'cpu' : 'gpu';
-    this.behaviour = behaviour;
+  constructor(options: FakeDeviceOptions) {
+    this.#options = options;
+    this.id = options.id;
+    this.kind = options.kind ?? 'cpu';
+    this.slots = options.slots ?? 1;
+    this.prefetch = options.prefetch ?? 0;
   }
 
-  async load(source: ModelSource): Promise<LoadReport> {
-    this.calls.push(`load ${source.key}`);
-    this.sources.push(source);
-    const report = await this.behaviour(source);
-    this.calls.push(`loaded ${source.key}`);
-    return report;
+  /** Orders that it holds, running first. */
+  get inFlight(): readonly BatchOrder[] {
+    return [...this.#running, ...this.#waiting].map(({ order }) => order);
   }
 
-  unload(key: ModelKey): Promise<void> {
-    this.calls.push(`unload ${key}`);
-    return Promise.resolve();
+  get runningCount(): number {
+    return this.#running.length;
+  }
+
+  run(order: BatchOrder, budgetMs: number): void {
+    if (this.#state !== 'READY') throw new Error(`${this.id} is ${this.#state}`);
+    if (this.inFlight.length >= this.slots + this.prefetch) throw new Error(`${this.id} has no room for another batch`);
+    this.orders.push(order);
+    this.budgetsMs.push(budgetMs);
+    this.#waiting.push({ order, budgetMs, startedMs: NaN });
+    this.#startWaiting();
+  }
+
+  /** Ends a running batch (the first by default) with what it computes. */
+  finish(batchId = this.#running[0]?.order.batchId): void {
+    const index = this.#running.findIndex(({ order }) => order.batchId === batchId);
+    const [held] = index === -1 ? [] : this.#running.splice(index, 1);
+    if (held === undefined) return;
+    const result = this.respond?.(held.order) ?? this.#compute(held);
+    this.#startWaiting();
+    this.listener?.batchDone(result);
+  }
+
+  /** Dies with all that it holds. `state`: what it is afterwards. */
+  die(state: DeviceState = 'RESTARTING', reason = 'killed by the test'): void {
+    const lost = [...this.#running.splice(0), ...this.#waiting.splice(0)];
+    this.setState(state);
+    for (const { order } of lost) this.listener?.batchLost({ batchId: order.batchId, reason });
+  }
+
+  setState(state: DeviceState): void {
+    this.#state = state;
+    this.listener?.stateChanged(this.id, state);
   }
 
   status(): DeviceStatus {
-    return { id: this.id, kind: this.kind, provider: 'fake', state: 'READY', slots: this.slots, pid: null, restarts: 0, lastError: null, gpu: null, fallbacks: [] };
+    return { id: this.id, kind: this.kind, provider: 'fake', state: this.#state, slots: this.slots, pid: null, restarts: 0, lastError: null, gpu: null, fallbacks: [] };
   }
 
-  run(order: BatchOrder): void {
-    throw new Error(`the fake device ${this.id} runs nothing (batch ${order.batchId})`);
+  load(): Promise<LoadReport> {
+    return Promise.reject(new Error('a fake device loads nothing'));
+  }
+
+  unload(): Promise<void> {
+    return Promise.resolve();
   }
 
   close(): Promise<void> {
@@ -61,13 +109,75 @@ export class FakeDevice implements Device {
   }
 
   destroy(): void {
-    this.calls.push('destroy');
+    this.die('STOPPED');
+  }
+
+  #startWaiting(): void {
+    while (this.#running.length < this.slots && this.#waiting.length > 0) {
+      const held = this.#waiting.shift()!;
+      const { clock, costMs } = this.#options;
+      held.startedMs = clock.nowMs();
+      this.#running.push(held);
+      this.listener?.batchStarted(held.order.batchId, held.startedMs);
+      if (costMs !== undefined) clock.after(costMs(held.order), () => {
+        this.finish(held.order.batchId);
+      });
+    }
+  }
+
+  #compute({ order, startedMs }: Held): BatchResult {
+    const { arena, clock, modelOf, costMs } = this.#options;
+    const { batching, inputs, outputs: specs } = modelOf(order.modelKey);
+    const outputs: BatchOutput[] = [];
+    const payloads: Uint8Array[] = [];
+    let end = order.output.offset;
+    for (let i = 0; i < specs.length; i++) {
+      const input = order.inputs[i]!;
+      const size = ELEMENT_BYTES[inputs[i]!.datatype]!;
+      const data = gather(input, batching.inputAxes[i] ?? null, size, order, arena);
+      if (data.byteLength !== elementCount(input.shape)! * size) throw new Error(`input ${i} of batch ${order.batchId} does not fill its shape`);
+      const offset = Math.ceil(end / ALIGNMENT) * ALIGNMENT;
+      outputs.push({ offset, byteLength: data.byteLength, shape: input.shape });
+      payloads.push(data);
+      end = offset + data.byteLength;
+    }
+    const neededBytes = end - order.output.offset;
+    if (neededBytes > order.output.byteLength) return { batchId: order.batchId, ok: false, code: 'OUTPUT_SPACE', message: 'outputs do not fit', neededBytes };
+    outputs.forEach((output, i) => {
+      arena.memory.view(output).set(payloads[i]!);
+    });
+    const inferMs = costMs?.(order) ?? clock.nowMs() - startedMs;
+    return { batchId: order.batchId, ok: true, outputs, timings: { startedMs, inputMs: 0, inferMs, outputMs: 0 }, copiedBytes: 0 };
   }
 }
 
-/** A device's refusal, as the real one gives it. */
-export function loadFailure(message: string): () => never {
-  return () => {
-    throw new SluiceError('MODEL_LOAD_FAILED', message);
-  };
+function gather(input: BatchInput, axis: number | null, size: number, order: BatchOrder, arena: TensorArena): Uint8Array {
+  for (const segment of input.segments) {
+    if (arena.generation(segment) !== segment.generation) throw new Error(`batch ${order.batchId} reads a slab that was reused`);
+  }
+  if (axis === null) return arena.memory.view(input.segments[0]!).slice();
+  let outer = 1;
+  let inner = size;
+  input.shape.forEach((dimension, i) => {
+    if (i < axis) outer *= dimension;
+    else if (i > axis) inner *= dimension;
+  });
+  const out = new Uint8Array(outer * order.paddedRows * inner);
+  let row = 0;
+  for (const { offset, byteLength, rowStart, rows, totalRows } of input.segments) {
+    const data = arena.memory.view({ offset, byteLength });
+    if (byteLength !== outer * totalRows * inner) throw new Error(`a segment of batch ${order.batchId} has ${byteLength} bytes instead of ${outer * totalRows * inner}`);
+    for (let o = 0; o < outer; o++) {
+      out.set(data.subarray((o * totalRows + rowStart) * inner, (o * totalRows + rowStart + rows) * inner), (o * order.paddedRows + row) * inner);
+    }
+    row += rows;
+  }
+  if (row !== order.rows) throw new Error(`segments of batch ${order.batchId} hold ${row} rows instead of ${order.rows}`);
+  for (; row < order.paddedRows; row++) {
+    for (let o = 0; o < outer; o++) {
+      const last = (o * order.paddedRows + row - 1) * inner;
+      out.copyWithin(last + inner, last, last + inner);
+    }
+  }
+  return out;
 }
