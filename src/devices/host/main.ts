@@ -4,12 +4,12 @@
  */
 import { writeFileSync } from 'node:fs';
 import { Socket } from 'node:net';
+import { openMemory } from '../../arena/memory.ts';
 import { loadNative } from '../../native/load.ts';
 import { Channel } from '../channel.ts';
 import { ARENA_FD, CONTROL_FD, DOORBELL_FD, parseFrontMessage, type FrontMessage, type HostMessage, type HostSettings } from '../protocol.ts';
 import { RingConsumer } from '../ring.ts';
 import { loadModel } from './load.ts';
-import { mapMemory } from './memory.ts';
 import { WorkerPool } from './pool.ts';
 
 /** The kernel's choice when memory runs out should be a host, which comes back, and not the front. */
@@ -25,6 +25,9 @@ const control = new Channel(new Socket({ fd: CONTROL_FD, readable: true, writabl
   // The front is gone. process.exit() would hang behind a thread that runs a session.
   closed: () => process.kill(process.pid, 'SIGKILL'),
 });
+
+// A terminal, or a service manager, signals the whole group; accepted work finishes first, and the front says when.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined);
 
 let pool: WorkerPool | null = null;
 let serial = false;
@@ -59,16 +62,15 @@ function send(message: HostMessage, sent?: () => void): void {
 }
 
 async function start(settings: HostSettings): Promise<void> {
-  writeFileSync('/proc/self/oom_score_adj', OOM_SCORE);
+  volunteer();
   process.title = `sluice ${settings.device}`;
   serial = settings.provider !== 'cpu';
-  const { shared } = loadNative(settings.native).module;
-  shared?.dieWithParent();
+  const { module } = loadNative(settings.native);
+  module.shared?.dieWithParent();
   let wake = (): void => undefined;
-  if (settings.ring !== null) {
-    if (shared === null) throw new Error('a ring needs the addon');
-    const { buffer } = mapMemory(shared, ARENA_FD, settings.arena.byteLength);
-    const ring = new RingConsumer(buffer, settings.ring.region, settings.ring.entries, shared, DOORBELL_FD);
+  if (settings.ring !== null && module.shared !== null) {
+    const { buffer } = openMemory(settings.arena.kind, ARENA_FD, settings.arena.byteLength, module).view(settings.ring.region);
+    const ring = new RingConsumer(buffer, settings.ring.region, settings.ring.entries, module.shared, DOORBELL_FD);
     wake = () => ring.wakeAll();
   }
   pool = new WorkerPool(settings, wake, {
@@ -78,6 +80,14 @@ async function start(settings: HostSettings): Promise<void> {
   });
   await pool.askAll('hello', {});
   send({ type: 'ready' });
+}
+
+function volunteer(): void {
+  try {
+    writeFileSync('/proc/self/oom_score_adj', OOM_SCORE);
+  } catch (error) {
+    process.stderr.write(`oom_score_adj stays as it is: ${messageOf(error)}\n`);
+  }
 }
 
 function started(): WorkerPool {

@@ -1,5 +1,6 @@
 /** A worker thread of a device host: one long task that answers calls and runs batches until it is told to stop. */
 import type { MessagePort } from 'node:worker_threads';
+import { openMemory } from '../../arena/memory.ts';
 import { systemClock } from '../../contracts/clock.ts';
 import type { ModelKey } from '../../contracts/model.ts';
 import { loadNative } from '../../native/load.ts';
@@ -9,7 +10,6 @@ import { RingConsumer } from '../ring.ts';
 import { createEngine, type Engine, type EngineModel, type EngineTensor } from './engine.ts';
 import { Executor, type ExecutableModel } from './execute.ts';
 import { measure, warmUp } from './measure.ts';
-import { fileMemory, mapMemory } from './memory.ts';
 import { probe } from './probe.ts';
 import { PortSource, RingSource, type WorkSource } from './work.ts';
 import type { CallName, FromWorker, WorkerCall, WorkerCalls, WorkerTask } from './worker-protocol.ts';
@@ -48,12 +48,12 @@ export default async function serve({ port, settings }: WorkerTask): Promise<voi
 
 function connect({ port, settings }: WorkerTask): { executor: Executor; source: WorkSource } {
   const { arena, ring } = settings;
-  const { shared } = loadNative(settings.native).module;
-  if (arena.kind === 'file') return { executor: new Executor(fileMemory(ARENA_FD, arena.byteLength), nowMs), source: new PortSource(port, nowMs) };
-  if (shared === null) throw new Error('the arena is mapped, but the addon is not loaded');
-  const { memory, buffer } = mapMemory(shared, ARENA_FD, arena.byteLength);
-  const source = ring === null ? new PortSource(port, nowMs) : new RingSource(port, new RingConsumer(buffer, ring.region, ring.entries, shared, DOORBELL_FD), nowMs);
-  return { executor: new Executor(memory, nowMs), source };
+  const { module } = loadNative(settings.native);
+  const memory = openMemory(arena.kind, ARENA_FD, arena.byteLength, module);
+  const executor = new Executor(memory, nowMs);
+  if (ring === null || module.shared === null) return { executor, source: new PortSource(port, nowMs) };
+  const { buffer } = memory.view(ring.region);
+  return { executor, source: new RingSource(port, new RingConsumer(buffer, ring.region, ring.entries, module.shared, DOORBELL_FD), nowMs) };
 }
 
 class Worker {
