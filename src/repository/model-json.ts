@@ -17,12 +17,15 @@ const imageSchema = z.strictObject({
   input: z.string().min(1),
   width: side,
   height: side,
-  /** With it, wider pictures make wider tensors, up to this; only for `fit: pad`. */
+  /** With it, wider pictures make wider tensors, up to this; only for `fit: line`. */
   max_width: side.optional(),
   layout: z.enum(['NCHW', 'NHWC']).default('NCHW'),
   channels: z.enum(['rgb', 'bgr', 'gray']).default('rgb'),
-  /** stretch: to width × height exactly. pad: keeps the aspect ratio, from the top left; what is left is 0 after scaling. */
-  fit: z.enum(['stretch', 'pad']).default('stretch'),
+  /**
+   * stretch: to width × height exactly. pad: as large as it fits without distortion, from the top left. line: to the full
+   * height, squeezed only where that makes it too wide, as text lines are. What stays free is 0 after scaling.
+   */
+  fit: z.enum(['stretch', 'pad', 'line']).default('stretch'),
   mean: channelValues.default([0, 0, 0]),
   std: channelValues.default([1, 1, 1]),
 });
@@ -128,7 +131,7 @@ function describe(json: z.infer<typeof modelJsonSchema>): ModelDescription {
 
 function checkImage(image: ImageInput | undefined): void {
   if (image?.max_width === undefined) return;
-  if (image.fit !== 'pad') throw new ModelJsonError('model.json: image.max_width needs "fit": "pad"');
+  if (image.fit !== 'line') throw new ModelJsonError('model.json: image.max_width needs "fit": "line"');
   if (image.max_width < image.width) throw new ModelJsonError(`model.json: image.max_width ${image.max_width} is below image.width ${image.width}`);
 }
 

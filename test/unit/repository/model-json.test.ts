@@ -47,8 +47,8 @@ describe('model.json', () => {
     [{ source: 'file:x', sha256: 'ABC' }, 'sha256: must be 64 lowercase hexadecimal digits'],
     [{ sha256: 'a'.repeat(64) }, 'sha256 needs a source'],
     [{ labels: 'https://host/labels.txt' }, 'labels must be a list, or a file'],
-    [{ image: { input: 'x', width: 8, height: 8, max_width: 16 } }, 'image.max_width needs "fit": "pad"'],
-    [{ image: { input: 'x', width: 8, height: 8, max_width: 4, fit: 'pad' } }, 'image.max_width 4 is below image.width 8'],
+    [{ image: { input: 'x', width: 8, height: 8, max_width: 16 } }, 'image.max_width needs "fit": "line"'],
+    [{ image: { input: 'x', width: 8, height: 8, max_width: 4, fit: 'line' } }, 'image.max_width 4 is below image.width 8'],
     [[], 'the root: Invalid input'],
   ])('refuses %j', (json, message) => {
     expect(() => parse(json)).toThrow(message);
