@@ -18,15 +18,18 @@ const LIBRARIES = [
 const libraryPaths = (allowed) =>
   LIBRARIES.filter(({ name }) => !allowed.includes(name)).map(({ name, at }) => ({ name, message: `${name} has one place: ${at.join(', ')}` }));
 
-const stageZones = STAGES.map((stage) => {
-  const libraries = LIBRARIES.filter(({ at }) => at.some((glob) => glob.startsWith(`src/${stage}/`) && glob.endsWith('/**'))).map(({ name }) => name);
+/** What runs in a device host is another process: it joins the native module and the arena for itself. */
+const ZONES = [...STAGES.map((stage) => ({ folder: stage, own: [stage] })), { folder: 'devices/host', own: ['devices', 'arena'] }];
+
+const stageZones = ZONES.map(({ folder, own }) => {
+  const libraries = LIBRARIES.filter(({ at }) => at.some((glob) => glob.startsWith(`src/${folder}/`) && glob.endsWith('/**'))).map(({ name }) => name);
   return {
-    files: [`src/${stage}/**/*.ts`],
+    files: [`src/${folder}/**/*.ts`],
     rules: {
       'no-restricted-imports': ['error', {
         paths: libraryPaths(libraries),
         patterns: [{
-          regex: `^(\\.\\./)+(${STAGES.filter((other) => other !== stage).join('|')}|cli|app\\.ts|main\\.ts)(/|$)`,
+          regex: `^(\\.\\./)+(${STAGES.filter((other) => !own.includes(other)).join('|')}|cli|app\\.ts|main\\.ts)(/|$)`,
           message: 'A stage imports contracts, errors and its own folder; app.ts joins the stages.',
         }],
       }],
@@ -40,7 +43,7 @@ export default defineConfig(
   {
     // ESLint's own rules that find bugs which the compiler leaves; @eslint/js would be one more dependency for the same list.
     rules: Object.fromEntries([
-      'array-callback-return', 'eqeqeq', 'for-direction', 'no-async-promise-executor', 'no-case-declarations', 'no-cond-assign',
+      'array-callback-return', 'for-direction', 'no-async-promise-executor', 'no-case-declarations', 'no-cond-assign',
       'no-constant-binary-expression', 'no-constructor-return', 'no-debugger', 'no-dupe-else-if', 'no-duplicate-case', 'no-empty',
       'no-empty-pattern', 'no-ex-assign', 'no-fallthrough', 'no-irregular-whitespace', 'no-loss-of-precision',
       'no-prototype-builtins', 'no-self-assign', 'no-self-compare', 'no-sparse-arrays', 'no-template-curly-in-string',
@@ -49,6 +52,7 @@ export default defineConfig(
       'use-isnan', 'valid-typeof',
     ].map((rule) => [rule, 'error'])),
   },
+  { rules: { 'eqeqeq': ['error', 'always', { null: 'ignore' }] } },
   {
     files: ['**/*.ts'],
     extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
@@ -74,11 +78,7 @@ export default defineConfig(
   },
   { files: ['src/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: libraryPaths([]) }] } },
   ...stageZones,
-  {
-    // The child process joins its own pieces: it is an entry, like app.ts.
-    files: ['src/devices/host/engine.ts'],
-    rules: { 'no-restricted-imports': ['error', { paths: libraryPaths(['onnxruntime-node']) }] },
-  },
+  { files: ['src/devices/host/engine.ts'], rules: { 'no-restricted-imports': ['error', { paths: libraryPaths(['onnxruntime-node']) }] } },
   { files: ['src/cli/**/*.ts'], rules: { 'no-restricted-imports': ['error', { paths: libraryPaths(['commander']) }], 'no-console': 'off' } },
   {
     files: ['test/**/*.ts', 'bench/**/*.ts'],
