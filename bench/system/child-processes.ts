@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import type { ChildProcess, ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 
 export type PipedChild = ChildProcessByStdio<null, Readable, Readable>;
 
@@ -21,7 +22,8 @@ const STOP_GRACE_MS = 5000;
  * Ctrl-C reaches the benchmark alone, which then ends them all.
  */
 export class ChildProcesses {
-  readonly #running = new Map<ChildProcess, { stderr: string }>();
+  readonly #running = new Set<ChildProcess>();
+  readonly #stderr = new WeakMap<ChildProcess, string>();
 
   start({ file, args, env, cwd }: Command): PipedChild {
     const child = spawn(file, args, {
@@ -30,18 +32,17 @@ export class ChildProcesses {
       stdio: ['ignore', 'pipe', 'pipe'],
       detached: true,
     });
-    const record = { stderr: '' };
-    this.#running.set(child, record);
+    this.#running.add(child);
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
-      record.stderr = (record.stderr + text).slice(-STDERR_TAIL_CHARACTERS);
+      this.#stderr.set(child, (this.stderrOf(child) + text).slice(-STDERR_TAIL_CHARACTERS));
     });
-    child.once('exit', () => this.#running.delete(child));
+    child.once('close', () => this.#running.delete(child));
     return child;
   }
 
   /** What the child has written to stderr of late. */
   stderrOf(child: ChildProcess): string {
-    return this.#running.get(child)?.stderr ?? '';
+    return this.#stderr.get(child) ?? '';
   }
 
   /**
@@ -52,7 +53,6 @@ export class ChildProcesses {
    */
   async run(command: Command, timeoutMs: number): Promise<string> {
     const child = this.start(command);
-    const record = this.#running.get(child);
     const timer = setTimeout(() => { killGroup(child, 'SIGKILL'); }, timeoutMs);
     let stdout = '';
     child.stdout.setEncoding('utf8').on('data', (text: string) => { stdout += text; });
@@ -60,7 +60,7 @@ export class ChildProcesses {
     const [code, signal] = (await closed) as [number | null, string | null];
     if (code === 0) return stdout;
     const reason = signal === 'SIGKILL' ? `was killed, at the latest after ${timeoutMs / 1000} s` : `ended with ${signal ?? `code ${code}`}`;
-    throw new Error(`${command.file} ${command.args.join(' ')} ${reason}\n${record?.stderr ?? ''}`);
+    throw new Error(`${command.file} ${command.args.join(' ')} ${reason}\n${this.stderrOf(child)}`);
   }
 
   /** Runs a child as {@link run} does and parses the JSON on its last line of stdout. */
@@ -69,21 +69,21 @@ export class ChildProcesses {
     return JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
   }
 
-  /** Ends a child and its group: SIGTERM, then SIGKILL for what is left. Resolves once it is gone. */
+  /** Ends a child and its group: SIGTERM, then SIGKILL for what is left. Resolves once its output has ended too. */
   async stop(child: ChildProcess): Promise<void> {
-    if (child.exitCode === null && child.signalCode === null) {
-      const gone = once(child, 'exit');
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => { killGroup(child, 'SIGKILL'); }, STOP_GRACE_MS);
-      await gone;
-      clearTimeout(timer);
-    }
-    killGroup(child, 'SIGKILL');
+    if (!this.#running.has(child)) return;
+    const closed = once(child, 'close');
+    const killRest = (): void => { killGroup(child, 'SIGKILL'); };
+    if (child.exitCode !== null || child.signalCode !== null) killRest();
+    else child.once('exit', killRest).kill('SIGTERM');
+    const timer = setTimeout(killRest, STOP_GRACE_MS);
+    await Promise.race([closed, delay(2 * STOP_GRACE_MS, undefined, { ref: false })]);
+    clearTimeout(timer);
   }
 
   /** Kills every group at once: for Ctrl-C and for the end of the process. */
   killAll(): void {
-    for (const child of this.#running.keys()) killGroup(child, 'SIGKILL');
+    for (const child of this.#running) killGroup(child, 'SIGKILL');
   }
 }
 

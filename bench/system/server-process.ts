@@ -34,9 +34,8 @@ export async function startServer(children: ChildProcesses, command: ServerComma
     await waitUntilReady(url, giveUp.signal);
     return { url, pid: child.pid ?? 0, stop: async () => children.stop(child) };
   } catch (error) {
-    const stderr = children.stderrOf(child);
     await children.stop(child);
-    throw new Error(`${command.file} ${command.args.join(' ')}: ${error instanceof Error ? error.message : String(error)}\n${stderr}`, { cause: error });
+    throw new Error(`${command.file} ${command.args.join(' ')}: ${error instanceof Error ? error.message : String(error)}\n${children.stderrOf(child)}`, { cause: error });
   } finally {
     clearTimeout(timer);
   }

@@ -76,7 +76,6 @@ async def infer(request: Request) -> Response:
 def main() -> None:
     config = uvicorn.Config(
         "server:app",
-        app_dir=os.path.dirname(os.path.abspath(__file__)),
         host="127.0.0.1",
         port=0,
         workers=PROCESSES,
@@ -87,7 +86,7 @@ def main() -> None:
     )
     listener = config.bind_socket()
     os.environ[URL_VARIABLE] = "http://127.0.0.1:%d" % listener.getsockname()[1]
-    Multiprocess(config, target=uvicorn.Server(config).run, sockets=[listener]).run()
+    Multiprocess(config, sockets=[listener]).run()
 
 
 if __name__ == "__main__":
