@@ -52,6 +52,7 @@ export function buildApp(config: Config, log: Logger, version: string): App {
   // What JavaScript can't do: shared memory, tensor codecs, GPU discovery.
   const native = loadNative(config.native);
   if (native.remedy !== null) log.warn({ attempts: native.attempts }, `slower TypeScript fallback in place of the native addon: ${native.remedy}`);
+  else log.info({ native: native.module.kind }, native.attempts.join('; '));
 
   // Memory that the front and the device hosts share.
   const arena = createArena(createMemory(native.module, config.arenaBytes));

@@ -51,7 +51,7 @@ describe('stopping', () => {
 
 describe('starting', () => {
   test('more GPUs than there are is an error that names both numbers', async () => {
-    await expect(startServer({ env: { GPU_COUNT: '3' }, until: 'listening' })).rejects.toThrow(/ended with 1[\s\S]*GPU_COUNT=3[\s\S]*\b0\b/);
+    await expect(startServer({ env: { GPU_COUNT: '3' }, until: 'listening' })).rejects.toThrow(/ended with 2[\s\S]*GPU_COUNT=3[\s\S]*\b0\b/);
   }, 60_000);
 
   test('a wrong setting is named with what is allowed, without a stack trace', async () => {
