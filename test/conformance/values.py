@@ -28,8 +28,13 @@ FINITE = {
 def same(left, right):
     """Bit for bit, with NaN equal to NaN."""
     if left.dtype == object or right.dtype == object:
-        return left.shape == right.shape and [bytes(x) for x in left.ravel()] == [bytes(x) for x in right.ravel()]
+        return left.shape == right.shape and [_bytes(x) for x in left.ravel()] == [_bytes(x) for x in right.ravel()]
     return left.dtype == right.dtype and left.shape == right.shape and np.array_equal(left, right, equal_nan=left.dtype.kind == "f")
+
+
+def _bytes(element):
+    """Elements that came as JSON are text, those that came as binary are bytes."""
+    return element.encode() if isinstance(element, str) else bytes(element)
 
 
 def model(datatype):
