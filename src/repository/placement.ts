@@ -73,7 +73,7 @@ export async function withdraw(source: Pick<ModelSource, 'key'>, devices: readon
 }
 
 function refused(failures: readonly Failure[], suffix: string): SluiceError {
-  const reasons = failures.length === 0 ? 'there is no device' : failures.map(({ device, reason }) => `${device.id}: ${reason}`).join('; ');
+  const reasons = failures.length === 0 ? 'there is no device' : failures.map(({ device, reason }) => (reason.includes(device.id) ? reason : `${device.id}: ${reason}`)).join('; ');
   return new SluiceError('MODEL_LOAD_FAILED', `${reasons}${suffix}`, { cause: failures[0]?.error });
 }
 

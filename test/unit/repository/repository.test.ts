@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { LoadReport } from '../../../src/contracts/model.ts';
 import { Repository, type LoadProgress } from '../../../src/repository/repository.ts';
-import { BATCHES, FakeDevice, loadFailure, loadReport } from '../../support/fake-device.ts';
+import { BATCHES, LoadingDevice, loadFailure, loadReport } from '../../support/loading-device.ts';
 import { FakeClock } from '../../support/fake-clock.ts';
 import { makeModelFolder, type ModelFolder } from '../../support/model-folder.ts';
 
@@ -20,7 +20,7 @@ function gate<Value = void>(): { promise: Promise<Value>; open: (value: Value) =
 
 describe('repository', () => {
   let folder: ModelFolder;
-  let cpu: FakeDevice;
+  let cpu: LoadingDevice;
   let repository: Repository;
   /** What the dispatcher was told, beside what devices were asked. */
   let told: string[];
@@ -29,7 +29,7 @@ describe('repository', () => {
 
   beforeEach(() => {
     folder = makeModelFolder();
-    cpu = new FakeDevice('cpu');
+    cpu = new LoadingDevice('cpu');
     told = [];
     warnings = [];
     drained = Promise.resolve();
