@@ -7,6 +7,7 @@ import { SluiceError } from '../../errors.ts';
 import type { NativeModule } from '../../native/contract.ts';
 import { BinaryPart } from './binary-part.ts';
 import type { Envelope } from './envelope.ts';
+import { EnvelopeCache } from './envelope-cache.ts';
 import { JsonPart } from './json-part.ts';
 import type { ModelCodec } from './model-codec.ts';
 import { RawPart } from './raw-part.ts';
@@ -36,49 +37,51 @@ export interface InferRequest extends FilledInputs {
 
 const RAW_ENVELOPE: Envelope = { inputs: [], parameters: { binary_data_output: true } };
 
+/** What the reader of every body is given. */
+export interface BodyReaderDeps {
+  readonly arena: TensorArena;
+  readonly native: NativeModule;
+  readonly limits: BodyLimits;
+  readonly envelopes: EnvelopeCache;
+}
+
 export class BodyReader {
+  readonly #deps: BodyReaderDeps;
   readonly #table: TensorTable;
   readonly #framing: BodyFraming;
-  readonly #maxBytes: number;
-  readonly #json: JsonPart | null;
   readonly #raw: RawPart | null;
+  #json: JsonPart | null = null;
   #binary: BinaryPart | null = null;
-  #envelope: Envelope | null;
+  #envelope: Envelope | null = null;
+  #cacheKey: string | null = null;
   #received = 0;
 
   /** Throws as `write`. `retryAfterMs`: when space in the arena may be free again. */
-  constructor(codec: ModelCodec, framing: BodyFraming, limits: BodyLimits, arena: TensorArena, native: NativeModule, retryAfterMs: () => number) {
+  constructor(codec: ModelCodec, framing: BodyFraming, deps: BodyReaderDeps, retryAfterMs: () => number) {
     this.#framing = framing;
-    this.#maxBytes = limits.maxBodyBytes;
-    this.#table = new TensorTable(codec, arena, retryAfterMs);
-    const isRaw = framing.jsonBytes === 0;
-    const longest = framing.jsonBytes ?? framing.length ?? limits.maxBodyBytes;
-    this.#json = isRaw ? null : new JsonPart(native, this.#table, { maxDepth: limits.maxJsonDepth, maxEnvelopeBytes: limits.maxEnvelopeBytes, maxTensors: limits.maxTensors }, longest);
-    this.#raw = isRaw ? new RawPart(this.#table, framing.length) : null;
-    this.#envelope = isRaw ? RAW_ENVELOPE : null;
+    this.#deps = deps;
+    this.#table = new TensorTable(codec, deps.arena, retryAfterMs);
+    this.#raw = framing.jsonBytes === 0 ? new RawPart(this.#table, framing.length) : null;
+    if (this.#raw !== null) this.#envelope = RAW_ENVELOPE;
   }
 
   /** Throws BAD_JSON, BAD_REQUEST, BAD_TENSOR, NOT_SUPPORTED, TOO_LARGE or OVERLOADED. */
-  write(chunk: Uint8Array): void {
+  write(chunk: Buffer): void {
     const before = this.#received;
+    const { maxBodyBytes } = this.#deps.limits;
     this.#received += chunk.length;
-    if (this.#received > this.#maxBytes) throw tooLarge(this.#maxBytes);
+    if (this.#received > maxBodyBytes) throw tooLarge(maxBodyBytes);
     if (this.#raw !== null) {
       this.#raw.feed(chunk);
       return;
     }
-    const jsonBytes = this.#framing.jsonBytes;
-    const jsonLeft = jsonBytes === null ? chunk.length : Math.max(0, jsonBytes - before);
-    if (jsonLeft >= chunk.length) {
-      this.#json?.feed(chunk);
-      if (this.#received === jsonBytes) this.#endJson();
-      return;
-    }
+    const jsonBytes = this.#framing.jsonBytes ?? Infinity;
+    const jsonLeft = Math.max(0, Math.min(chunk.length, jsonBytes - before));
     if (jsonLeft > 0) {
-      this.#json?.feed(chunk.subarray(0, jsonLeft));
-      this.#endJson();
+      if (before > 0 || !this.#takeCached(chunk, jsonBytes)) this.#parser().feed(jsonLeft === chunk.length ? chunk : chunk.subarray(0, jsonLeft));
+      if (before + jsonLeft === jsonBytes) this.#endJson();
     }
-    this.#binary?.feed(chunk, jsonLeft);
+    if (jsonLeft < chunk.length) this.#binary?.feed(chunk, jsonLeft);
   }
 
   /** The body has ended: the request, whose leases are the caller's from now on. Throws as `write`. */
@@ -100,11 +103,28 @@ export class BodyReader {
     this.#table.abandon();
   }
 
+  /** True where the JSON, whole in the first chunk, is one that was checked before. */
+  #takeCached(chunk: Buffer, jsonBytes: number): boolean {
+    this.#cacheKey = EnvelopeCache.key(chunk, jsonBytes);
+    this.#envelope = (this.#cacheKey === null ? undefined : this.#deps.envelopes.find(this.#cacheKey)) ?? null;
+    return this.#envelope !== null;
+  }
+
+  #parser(): JsonPart {
+    if (this.#json !== null) return this.#json;
+    const { native, limits } = this.#deps;
+    const { maxJsonDepth: maxDepth, maxEnvelopeBytes, maxTensors, maxBodyBytes } = limits;
+    this.#json = new JsonPart(native, this.#table, { maxDepth, maxEnvelopeBytes, maxTensors }, this.#framing.jsonBytes ?? this.#framing.length ?? maxBodyBytes);
+    return this.#json;
+  }
+
   #endJson(): void {
-    if (this.#json === null) return;
-    this.#envelope = this.#json.finish();
+    if (this.#envelope === null) {
+      this.#envelope = this.#parser().finish();
+      if (this.#cacheKey !== null) this.#deps.envelopes.add(this.#cacheKey, this.#envelope);
+    }
     const { length, jsonBytes } = this.#framing;
-    const available = jsonBytes === null ? null : (length ?? this.#maxBytes) - jsonBytes;
+    const available = jsonBytes === null ? null : (length ?? this.#deps.limits.maxBodyBytes) - jsonBytes;
     this.#binary = new BinaryPart(this.#table, this.#envelope.inputs, available);
   }
 }

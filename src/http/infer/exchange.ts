@@ -74,7 +74,7 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
       this.#ticket = deps.admission.admit({ model, contentLength: length, caller: this.#caller, deadlineMs: this.#deadlineMs });
       const { key } = model;
       this.#codec = this.#context.codecOf(model);
-      this.#reader = new BodyReader(this.#codec, framing, options, deps.arena, deps.native, () => deps.pipeline.backlog(key).waitMs);
+      this.#reader = new BodyReader(this.#codec, framing, this.#context.bodies, () => deps.pipeline.backlog(key).waitMs);
       watch(this.#request.socket, this);
       if (expectsContinue(this.#request)) {
         this.#continued = true;

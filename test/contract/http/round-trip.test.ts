@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import '../../support/fast-check.ts';
 import { DATATYPES, elementCount, type Datatype } from '../../../src/contracts/tensor.ts';
 import { BodyReader, type InferRequest } from '../../../src/http/codec/body-reader.ts';
+import { EnvelopeCache } from '../../../src/http/codec/envelope-cache.ts';
 import { ModelCodec } from '../../../src/http/codec/model-codec.ts';
 import { planOutputs, readParameters } from '../../../src/http/codec/parameters.ts';
 import { ResponseEncoder } from '../../../src/http/codec/response-encoder.ts';
@@ -69,7 +70,7 @@ describe.each(['addon', 'fallback'] as const satisfies readonly NativeChoice[])(
       const outputs = model.outputs.map(({ name }, index) => ({ name, parameters: { binary_data: answerBinary[index] === true } }));
       const { headers, body } = clientRequest(tensors, (each) => binary[tensors.indexOf(each)] === true, { id: 'né', outputs });
       const jsonBytes = headers['inference-header-content-length'];
-      const reader = new BodyReader(codec, { jsonBytes: jsonBytes === undefined ? null : Number(jsonBytes), length: body.length }, LIMITS, arena, native, () => 0);
+      const reader = new BodyReader(codec, { jsonBytes: jsonBytes === undefined ? null : Number(jsonBytes), length: body.length }, { arena, native, limits: LIMITS, envelopes: new EnvelopeCache() }, () => 0);
 
       const request = read(reader, split(body, cuts));
       request.inputs.forEach((input, index) => {
