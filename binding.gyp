@@ -5,6 +5,7 @@
       "sources": [
         "native/addon.cc",
         "native/capture.cc",
+        "native/number_run.cc",
         "native/nvml.cc",
         "native/parser_binding.cc",
         "native/printer_binding.cc",

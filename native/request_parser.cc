@@ -28,7 +28,7 @@ bool RequestParser::Flush(const Input& in) {
   if (length > room) {
     fault_ = {in.base + static_cast<uint64_t>(mark_ - in.begin) + room,
               "the request without its tensor data is larger than " + std::to_string(limits_.max_envelope_bytes) + " bytes"};
-    fault_input_ = CurrentInput();
+    fault_input_ = -1;  // the request as a whole: which input it was in depends on the split
     state_ = State::kDead;
     return false;
   }

@@ -1,10 +1,9 @@
 #include "tensor_reader.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
-#include "decimal.h"
+#include "number_run.h"
 #include "values.h"
 
 namespace sluice {
@@ -14,32 +13,6 @@ namespace {
 constexpr size_t kLengthBytes = 4;
 // Longest quoted number worth keeping for a message; the three that are allowed are shorter.
 constexpr size_t kMaxQuotedBytes = 64;
-
-// An integer of up to 18 digits that fits T: the common case. Null for all else.
-template <class T>
-const uint8_t* ParseInteger(const uint8_t* p, const uint8_t* end, T& out) {
-  const bool negative = std::is_signed_v<T> && p < end && *p == '-';
-  p += negative;
-  const uint8_t* const digits = p;
-  int64_t value = 0;
-  for (; p < end && decimal::IsDigit(*p); ++p) {
-    if (p - digits == 18) return nullptr;
-    value = value * 10 + (*p - '0');
-  }
-  if (p == digits || (*digits == '0' && p - digits > 1)) return nullptr;
-  if (negative) value = -value;
-  out = static_cast<T>(value);
-  // for uint64 the comparison is between values below 10^18, which int64 holds too
-  return static_cast<int64_t>(out) == value ? p : nullptr;
-}
-
-const uint8_t* ParseHalf(const uint8_t* p, const uint8_t* end, uint16_t& out) {
-  double value;
-  p = decimal::ParseDecimal(p, end, value);
-  if (p == nullptr) return nullptr;
-  out = HalfFromDouble(value);
-  return (out & 0x7FFF) == 0x7C00 ? nullptr : p;
-}
 
 }  // namespace
 
@@ -205,62 +178,13 @@ TensorReader::Status TensorReader::ReadString(Input& in, uint8_t* out, size_t ou
   return Status::kMore;
 }
 
-// Values one after another, as long as each lies whole in this chunk and is what it should be. It stops, with nothing lost,
-// before anything else: the states of Read take over, and find the fault if there is one.
-template <class T, class Parse>
-void TensorReader::ReadRun(Input& in, uint8_t* out, Parse parse) {
-  const uint8_t* p = in.p;
-  uint64_t room = LeafRoom();
-  uint8_t* to = out + written_;
-  const uint8_t* const first = to;
-  while (room > 0) {
-    const uint8_t* value_at = p;
-    while (value_at < in.end && IsSpace(*value_at)) ++value_at;
-    T value;
-    const uint8_t* after = parse(value_at, in.end, value);
-    if (after == nullptr || after == in.end) break;
-    const uint8_t delimiter = *after;
-    if (delimiter != ',' && delimiter != ']' && !IsSpace(delimiter)) break;
-    std::memcpy(to, &value, sizeof(value));
-    to += sizeof(value);
-    --room;
-    may_close_ = false;
-    if (delimiter == ',') {
-      p = after + 1;
-    } else {
-      p = after;
-      state_ = State::kAfterValue;
-      break;
-    }
-  }
-  const auto bytes = static_cast<size_t>(to - first);
-  written_ += bytes;
-  open_.back() += bytes / sizeof(T);
-  in.p = p;
-}
-
 void TensorReader::ReadFast(Input& in, uint8_t* out) {
-  switch (datatype_) {
-    case Datatype::kUint8: return ReadRun<uint8_t>(in, out, ParseInteger<uint8_t>);
-    case Datatype::kUint16: return ReadRun<uint16_t>(in, out, ParseInteger<uint16_t>);
-    case Datatype::kUint32: return ReadRun<uint32_t>(in, out, ParseInteger<uint32_t>);
-    case Datatype::kUint64: return ReadRun<uint64_t>(in, out, ParseInteger<uint64_t>);
-    case Datatype::kInt8: return ReadRun<int8_t>(in, out, ParseInteger<int8_t>);
-    case Datatype::kInt16: return ReadRun<int16_t>(in, out, ParseInteger<int16_t>);
-    case Datatype::kInt32: return ReadRun<int32_t>(in, out, ParseInteger<int32_t>);
-    case Datatype::kInt64: return ReadRun<int64_t>(in, out, ParseInteger<int64_t>);
-    case Datatype::kFp16: return ReadRun<uint16_t>(in, out, ParseHalf);
-    case Datatype::kFp32:
-      return ReadRun<float>(in, out, [](const uint8_t* p, const uint8_t* end, float& value) {
-        return decimal::ParseDecimal(p, end, value);
-      });
-    case Datatype::kFp64:
-      return ReadRun<double>(in, out, [](const uint8_t* p, const uint8_t* end, double& value) {
-        return decimal::ParseDecimal(p, end, value);
-      });
-    case Datatype::kBool:
-    case Datatype::kBytes: return;
-  }
+  const NumberRun run = ReadNumbers(datatype_, in, LeafRoom(), out + written_);
+  if (run.entries == 0) return;
+  written_ += run.entries * ElementBytes(datatype_);
+  open_.back() += run.entries;
+  may_close_ = false;
+  if (run.ended) state_ = State::kAfterValue;
 }
 
 TensorReader::Status TensorReader::Read(Input& in, uint8_t* out, size_t out_bytes) {

@@ -43,8 +43,6 @@ class TensorReader {
   Status ReadString(Input& in, uint8_t* out, size_t out_bytes);
   void EndValue();
   void ReadFast(Input& in, uint8_t* out);
-  template <class T, class Parse>
-  void ReadRun(Input& in, uint8_t* out, Parse parse);
 
   Datatype datatype_ = Datatype::kFp32;
   State state_ = State::kDone;

@@ -3,8 +3,8 @@ import type { Datatype } from '../../contracts/tensor.ts';
 import { checkRegrow, checkTarget } from '../checks.ts';
 import type { JsonFault, JsonParserLimits, JsonParserStatus, JsonRequestParser } from '../contract.ts';
 import { CaptureReader } from './capture.ts';
-import { NULL_SINK, StringScanner, encodeUtf8 } from './string-scanner.ts';
-import type { StringSink } from './string-scanner.ts';
+import { Envelope } from './envelope.ts';
+import { KeySink, NULL_SINK, StringScanner } from './string-scanner.ts';
 import { TensorReader } from './tensor-reader.ts';
 import { CLOSE_ARRAY, CLOSE_OBJECT, COLON, COMMA, OPEN_ARRAY, OPEN_OBJECT, QUOTE, TextFault, Token, asBuffer, describe, isJsonNumber, skipSpace, snippet } from './text.ts';
 import type { Input } from './text.ts';
@@ -21,22 +21,6 @@ function isObject(container: Container | undefined): boolean {
   return container !== 'array' && container !== 'inputs';
 }
 
-/** Keys as latin1 text of their UTF-8 bytes: enough to compare them, and to show them like the addon does. */
-class KeySink implements StringSink {
-  text = '';
-  readonly #encoded = new Uint8Array(4);
-
-  run(bytes: Buffer, from: number, to: number): number {
-    this.text += bytes.toString('latin1', from, to);
-    return to - from;
-  }
-
-  code(code: number): boolean {
-    this.text += asBuffer(this.#encoded).toString('latin1', 0, encodeUtf8(code, this.#encoded));
-    return true;
-  }
-}
-
 export class FallbackParser implements JsonRequestParser {
   readonly #limits: JsonParserLimits;
   #state: State = 'root';
@@ -50,14 +34,10 @@ export class FallbackParser implements JsonRequestParser {
   #reader: TensorReader | CaptureReader | null = null;
   #target: Uint8Array = new Uint8Array(0);
 
-  /** The envelope so far, as latin1 text of its bytes. */
-  #text = '';
-  /** Of #text, what came from the body. */
-  #envelopeBytes = 0;
-  /** Where the unflushed part of the envelope begins in the current chunk. */
-  #mark = 0;
+  readonly #envelope: Envelope;
+  /** In #envelope, of the element being read. */
   #elementStart = 0;
-  /** In #text, after the element's last complete member. */
+  /** In #envelope, after the element's last complete member. */
   #memberEnd = 0;
   #input = -1;
   #read = 0;
@@ -66,6 +46,7 @@ export class FallbackParser implements JsonRequestParser {
 
   constructor(limits: JsonParserLimits) {
     this.#limits = limits;
+    this.#envelope = new Envelope(limits.maxEnvelopeBytes);
   }
 
   get consumed(): number {
@@ -81,11 +62,11 @@ export class FallbackParser implements JsonRequestParser {
     if (this.#state === 'await-target') throw new TypeError('the parser waits for target() or capture()');
     if (this.#state === 'dead') return 'fault';
     const input: Input = { bytes: asBuffer(chunk), p: from, end: chunk.byteLength, base: this.#read - from };
-    this.#mark = from;
+    this.#envelope.resume(from);
     let status: JsonParserStatus | null = null;
     try {
       while (status === null) status = this.#run(input);
-      if (status !== 'grow' && this.#state !== 'data') this.#flush(input);
+      if (status !== 'grow' && this.#state !== 'data') this.#envelope.flush(input);
     } catch (error) {
       if (!(error instanceof TextFault)) throw error;
       status = this.#die(input, error);
@@ -111,7 +92,7 @@ export class FallbackParser implements JsonRequestParser {
 
   element(): string {
     this.#checkAtTensor();
-    return `${Buffer.from(this.#text.slice(this.#elementStart, this.#memberEnd), 'latin1').toString()}}`;
+    return `${this.#envelope.slice(this.#elementStart, this.#memberEnd)}}`;
   }
 
   target(bytes: Uint8Array, datatype: Datatype, shape: readonly number[]): void {
@@ -134,7 +115,7 @@ export class FallbackParser implements JsonRequestParser {
 
   envelope(): string {
     if (this.#state !== 'end') throw new TypeError('the request is not complete');
-    return Buffer.from(this.#text, 'latin1').toString();
+    return this.#envelope.slice(0);
   }
 
   #checkAtTensor(): void {
@@ -149,40 +130,17 @@ export class FallbackParser implements JsonRequestParser {
 
   /** A body that is too large says so, whichever way it was split: what was read before the mistake counts first. */
   #die(input: Input, thrown: TextFault): JsonParserStatus {
-    let fault = thrown;
-    if (this.#state !== 'data') {
-      try {
-        this.#flush(input);
-      } catch (error) {
-        if (!(error instanceof TextFault)) throw error;
-        fault = error;
-      }
-    }
-    this.#fault = { position: fault.position, message: fault.message, input: this.#currentInput() };
+    const oversize = this.#state === 'data' ? null : this.#envelope.oversize(input);
+    const { position, message } = oversize ?? thrown;
+    // too large is the request as a whole: which input it was in depends on the split
+    this.#fault = { position, message, input: oversize === null ? this.#currentInput() : null };
     this.#state = 'dead';
-    this.#text = '';
+    this.#envelope.clear();
     return 'fault';
   }
 
   #currentInput(): number | null {
     return this.#stack[DATA_DEPTH - 1] === 'element' ? this.#input : null;
-  }
-
-  /** Moves what was read of the envelope to #text. Throws TextFault when that is more than allowed. */
-  #flush(input: Input): void {
-    const { maxEnvelopeBytes } = this.#limits;
-    const length = input.p - this.#mark;
-    const room = maxEnvelopeBytes - this.#envelopeBytes;
-    if (length > room) {
-      throw new TextFault(input.base + this.#mark + room, `the request without its tensor data is larger than ${String(maxEnvelopeBytes)} bytes`);
-    }
-    this.#text += input.bytes.toString('latin1', this.#mark, input.p);
-    this.#envelopeBytes += length;
-    this.#mark = input.p;
-  }
-
-  #textSize(input: Input): number {
-    return this.#text.length + input.p - this.#mark;
   }
 
   /** Null: go on. */
@@ -214,8 +172,8 @@ export class FallbackParser implements JsonRequestParser {
   #runData(input: Input): JsonParserStatus | null {
     const status = this.#reader?.read(input) ?? 'more';
     if (status !== 'done') return status;
-    this.#text += String(this.#input);
-    this.#mark = input.p;
+    this.#envelope.append(this.#input);
+    this.#envelope.resume(input.p);
     this.#endValue(input);
     return null;
   }
@@ -248,7 +206,7 @@ export class FallbackParser implements JsonRequestParser {
         if (byte !== COLON) this.#unexpected(input, byte, '`:`');
         input.p += 1;
         if (this.#stack.at(-1) === 'element' && this.#key.text === 'data') {
-          this.#flush(input);
+          this.#envelope.flush(input);
           this.#state = 'await-target';
           return 'tensor';
         }
@@ -301,7 +259,7 @@ export class FallbackParser implements JsonRequestParser {
     if (this.#stack.length + 1 >= maxDepth) throw new TextFault(input.base + input.p, `nesting reaches the limit of ${String(maxDepth)}`);
     if (container === 'element') {
       this.#elementKeys = new Set();
-      this.#elementStart = this.#textSize(input);
+      this.#elementStart = this.#envelope.size(input);
       this.#memberEnd = this.#elementStart + 1;
     }
     this.#stack.push(container);
@@ -330,7 +288,7 @@ export class FallbackParser implements JsonRequestParser {
 
   #endValue(input: Input): void {
     const around = this.#stack.at(-1);
-    if (around === 'element') this.#memberEnd = this.#textSize(input);
+    if (around === 'element') this.#memberEnd = this.#envelope.size(input);
     this.#state = around === undefined ? 'end' : 'after-value';
   }
 }

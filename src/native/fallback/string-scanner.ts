@@ -1,5 +1,5 @@
 /** A JSON string after its opening quote, in any split: UTF-8 and escapes are checked, what it means goes to a sink. */
-import { BACKSLASH, QUOTE, TextFault } from './text.ts';
+import { BACKSLASH, QUOTE, TextFault, asBuffer } from './text.ts';
 import type { Input } from './text.ts';
 
 /** Takes what a string means, as UTF-8. */
@@ -32,6 +32,22 @@ export function encodeUtf8(code: number, out: Uint8Array): number {
   }
   out[0] = (0xf00 >> length) & 0xff | rest;
   return length;
+}
+
+/** Keys as latin1 text of their UTF-8 bytes: enough to compare them, and to show them like the addon does. */
+export class KeySink implements StringSink {
+  text = '';
+  readonly #encoded = new Uint8Array(4);
+
+  run(bytes: Buffer, from: number, to: number): number {
+    this.text += bytes.toString('latin1', from, to);
+    return to - from;
+  }
+
+  code(code: number): boolean {
+    this.text += asBuffer(this.#encoded).toString('latin1', 0, encodeUtf8(code, this.#encoded));
+    return true;
+  }
 }
 
 const ESCAPES: ReadonlyMap<number, number> = new Map(
