@@ -12,7 +12,7 @@ export function renderShape(shape: readonly number[]): string {
 
 /** Milliseconds with as many digits as matter. */
 export function renderMs(ms: number): string {
-  return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 0.1 ? 2 : 4)} ms`;
+  return `${ms.toFixed(ms >= 100 ? 0 : ms >= 10 ? 1 : ms >= 0.1 || ms === 0 ? 2 : 4)} ms`;
 }
 
 /** Bytes in the largest unit that leaves at least one. */

@@ -74,5 +74,5 @@ function isNumbers(value: unknown): value is readonly number[] {
 }
 
 function unexpected(wanted: string, found: unknown): CommandError {
-  return new CommandError(`the server's answer is not Open Inference Protocol: ${wanted} was expected, not ${String(JSON.stringify(found)).slice(0, 80)}`);
+  return new CommandError(`the server's answer is not Open Inference Protocol: ${wanted} was expected, not ${JSON.stringify([found]).slice(1, -1).slice(0, 80)}`);
 }

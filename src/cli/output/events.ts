@@ -7,7 +7,8 @@ export function describeEvent({ type, data }: RequestEvent): string {
   switch (type) {
     case 'queued': {
       const eta = data['eta_ms'];
-      return `position ${String(data['position'])} of ${String(data['queue_size'])}${typeof eta === 'number' ? `, starts in about ${renderMs(eta)}` : ''}`;
+      const start = typeof eta !== 'number' ? '' : eta < 1 ? ', starts at once' : `, starts in about ${renderMs(eta)}`;
+      return `${String(data['position'])} ahead, ${String(data['queue_size'])} waiting${start}`;
     }
     case 'started':
       return `on ${String(data['device'])}, in a batch of ${String(data['batch_size'])}, after ${renderMs(Number(data['queue_ms']))} in the queue`;
