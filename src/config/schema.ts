@@ -17,7 +17,7 @@ function choice<const Values extends readonly [string, ...string[]]>(values: Val
 const text = z.string().min(1);
 
 /** A value and what a person must know about it. `allowed` completes the sentence "must be …". */
-function setting<Schema extends z.ZodType>(schema: Schema, fallback: string | null, allowed: string, description: string) {
+function setting<Schema extends z.ZodType, const Fallback extends string | null>(schema: Schema, fallback: Fallback, allowed: string, description: string) {
   return { schema, fallback, allowed, description };
 }
 
