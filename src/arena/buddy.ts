@@ -1,6 +1,6 @@
 /**
  * Free space of the arena: a buddy allocator over units of 4 KiB. A run of n units is cut from the smallest power of two that
- * holds it and the rest is given back at once, so that what a tensor wastes is less than a unit. Free blocks are reused last in,
+ * holds it and the rest is given back at once: a tensor takes less than a unit too much, though two of 600 KB don't fit in 1.2 MB. Free blocks are reused last in,
  * first out, which keeps the memory that is hot in the caches in use. All bookkeeping is in typed arrays: no allocation per call.
  */
 const NONE = -1;
