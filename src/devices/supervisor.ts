@@ -124,12 +124,14 @@ export class SupervisedDevice implements Device {
       this.loseSoon(batchId, model === undefined ? `${modelKey} is not loaded on ${this.id}` : `${this.id} is ${this.state}`);
       return;
     }
+    // Before the push: the host may begin at once, and must not seem to have begun earlier.
+    const nowMs = this.ports.clock.nowMs();
     if (!this.link.push(order)) {
       // Orders for which the ring has no room are very large ones: a smaller batch fits.
       queueMicrotask(() => this.ports.listener.batchDone({ batchId, ok: false, code: 'OUT_OF_MEMORY', message: 'no room for an order of this size' }));
       return;
     }
-    this.inFlight.add(order, model.loaded.report.outputs, budgetMs, this.ports.clock.nowMs());
+    this.inFlight.add(order, model.loaded.report.outputs, budgetMs, nowMs);
     this.tick();
   }
 
@@ -235,25 +237,26 @@ export class SupervisedDevice implements Device {
   private exited(how: string): void {
     this.link.poll();
     const reason = this.killReason ?? how;
+    const output = this.host?.recentOutput() ?? '';
     this.host = null;
     this.cancelTimer();
     const lost = this.inFlight.clear();
     this.link.reset();
     this.requests.fail(reason);
     const ended = this.closing !== null;
-    if (!ended) this.restart(reason);
+    if (!ended) this.restart(reason, output);
     for (const { batchId } of lost) this.ports.listener.batchLost({ batchId, reason: batchId === this.culprit?.batchId ? this.culprit.reason : reason });
     if (this.isStopped()) this.link.close();
     this.notify();
   }
 
-  private restart(reason: string): void {
+  private restart(reason: string, output: string): void {
     const { clock, log, random = Math.random } = this.ports;
     const { down, delayMs, history } = decideRestart(this.history, clock.nowMs(), random);
     this.history = history;
     this.lastError = reason;
     this.restarts += 1;
-    log.error({ device: this.id, reason, delayMs: Math.round(delayMs), down }, down ? 'a device is down' : 'a device host ended; it starts again');
+    log.error({ device: this.id, reason, output, delayMs: Math.round(delayMs), down }, down ? 'a device is down' : 'a device host ended; it starts again');
     this.setState(down ? 'DOWN' : 'RESTARTING');
     this.cancelTimer = clock.after(delayMs, () => {
       if (down) this.setState('RESTARTING');

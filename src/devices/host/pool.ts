@@ -78,6 +78,8 @@ export class WorkerPool {
   /** Frees the sessions and ends the threads. A batch that runs is finished first: a thread in a run cannot be ended. */
   async close(): Promise<void> {
     await this.askAll('stop', {});
+    // Not when a task ends: that news can overtake the worker's last answer, which would be lost.
+    for (const { port } of this.handles) port.close();
     await this.piscina.close();
   }
 
@@ -88,10 +90,9 @@ export class WorkerPool {
     port1.on('message', (message: FromWorker) => this.receive(handle, message));
     const task: WorkerTask = { port: port2, settings };
     // Never with an AbortSignal: aborting a task that runs a session aborts the process.
-    this.piscina.run(task, { transferList: [port2] }).then(
-      () => port1.close(),
-      (error: unknown) => this.events.fatal(`a worker failed: ${error instanceof Error ? error.message : String(error)}`),
-    );
+    this.piscina.run(task, { transferList: [port2] }).catch((error: unknown) => {
+      this.events.fatal(`a worker failed: ${error instanceof Error ? error.message : String(error)}`);
+    });
   }
 
   private receive(handle: Handle, message: FromWorker): void {

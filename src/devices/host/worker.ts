@@ -41,9 +41,8 @@ export default async function serve({ port, settings }: WorkerTask): Promise<voi
       reply = { type: 'error', id, message: plainMessage(thrown) };
     }
     port.postMessage(reply);
-    if (type === 'stop') break;
+    if (type === 'stop') return;
   }
-  port.close();
 }
 
 function connect({ port, settings }: WorkerTask): { executor: Executor; source: WorkSource } {
