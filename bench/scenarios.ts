@@ -21,9 +21,9 @@ export const CORES = 2;
 /** Different inputs, all drawn from one seed. 64 connections × 4 each. */
 export const INPUTS = { count: 256, seed: 20_260_701 } as const;
 
-export const ROUNDS = 3;
-export const SECONDS = 8;
-export const WARM_UP_SECONDS = 2;
+const ROUNDS = 3;
+const SECONDS = 8;
+const WARM_UP_SECONDS = 2;
 
 /** Overload is offered in the binary format, as multiples of the server's own peak in the same run. */
 export const OVERLOAD = {

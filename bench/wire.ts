@@ -14,7 +14,7 @@ export const READY_PATH = '/v2/health/ready';
 export const ROW_SHAPE: readonly number[] = [1, IMAGE_CHANNELS, IMAGE_HEIGHT, IMAGE_WIDTH];
 
 /** Answers differ by up to 1e-6 between batch sizes and libraries; a wrong row differs by 2e-3 in 99 % of all pairs. */
-export const ANSWER_TOLERANCE = 1e-3;
+const ANSWER_TOLERANCE = 1e-3;
 
 const BINARY_HEADER = Buffer.from(
   JSON.stringify({

@@ -22,7 +22,7 @@ const expected: number[][] = [];
 for (let index = 0; index < count; index += 1) {
   const row = rows.subarray(index * IMAGE_VALUES, (index + 1) * IMAGE_VALUES);
   const outputs = await session.run({ [INPUT_NAME]: new Tensor('float32', row, ROW_SHAPE) });
-  expected.push(Array.from((outputs[OUTPUT_NAME] as Tensor).data as Float32Array));
+  expected.push(Array.from((outputs[OUTPUT_NAME]!).data as Float32Array));
 }
 writeDataset(folder, rows, expected);
 

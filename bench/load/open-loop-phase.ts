@@ -60,7 +60,7 @@ export class OpenLoopPhase implements ConnectionOwner {
     return this.#arrivalsMs.length;
   }
 
-  /** Runs the load. Both promises end by themselves: the first at the last arrival, the second a deadline later. */
+  /** Runs the load. Both promises end by themselves: the first at the last arrival, the second a deadline later at most. */
   run(): { readonly lastArrival: Promise<void>; readonly settled: Promise<void> } {
     this.#startMs = performance.now();
     const lastArrival = this.#ticksUntil(() => this.#sent === this.offered);
@@ -140,9 +140,9 @@ export class OpenLoopPhase implements ConnectionOwner {
   /** Requests wait in the order of their arrival and all have the same deadline, so one pointer is the timer of all. */
   #giveUpOn(arrivedBeforeMs: number): void {
     for (; this.#oldest < this.#sent; this.#oldest += 1) {
-      if ((this.#arrivalsMs[this.#oldest] ?? Infinity) > arrivedBeforeMs) return;
       const carrier = this.#carriers[this.#oldest];
-      if (carrier === undefined) continue;
+      if (carrier === undefined) continue; // answered, failed or never sent
+      if ((this.#arrivalsMs[this.#oldest] ?? Infinity) > arrivedBeforeMs) return;
       this.#carriers[this.#oldest] = undefined;
       this.timedOut += 1;
       carrier.destroy();

@@ -6,7 +6,7 @@ export interface Probe {
 }
 
 /** "Normal again": this many probes in a row, so that one lucky answer between two slow ones does not count. */
-export const NORMAL_PROBES = 5;
+const NORMAL_PROBES = 5;
 
 /** "Normal latency": at most this multiple of the median that the same probes had before the load. */
 export const NORMAL_LATENCY_RATIO = 2;

@@ -78,7 +78,7 @@ async function loop(session: InferenceSession, dataset: Dataset, seconds: number
   while (elapsedMs < seconds * 1000) {
     const first = items % (dataset.count - options.batch + 1);
     const outputs = await session.run({ [INPUT_NAME]: new Tensor('float32', dataset.rows(first, options.batch), shape) });
-    const answers = (outputs[OUTPUT_NAME] as Tensor).data as Float32Array;
+    const answers = (outputs[OUTPUT_NAME]!).data as Float32Array;
     for (let row = 0; row < options.batch; row += 1) {
       const problem = compareAnswer([...answers.subarray(row * 2, row * 2 + 2)], dataset.expected(first + row));
       if (problem !== null) wrongAnswers.push(`row ${first + row} in a batch of ${options.batch}: ${problem}`);

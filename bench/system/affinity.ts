@@ -5,8 +5,10 @@ import { availableParallelism } from 'node:os';
 /** "0-2,7" → [0, 1, 2, 7]: the list format of cpuset(7). */
 export function parseCpuList(list: string): number[] {
   return list.trim().split(',').flatMap((range) => {
-    const [first = NaN, last = first] = range.split('-').map(Number);
-    if (!Number.isInteger(first) || !Number.isInteger(last)) throw new Error(`not a list of CPUs: ${list}`);
+    const match = /^(\d+)(?:-(\d+))?$/.exec(range);
+    if (match === null) throw new Error(`not a list of CPUs: ${list}`);
+    const first = Number(match[1]);
+    const last = Number(match[2] ?? first);
     return Array.from({ length: last - first + 1 }, (_, index) => first + index);
   });
 }

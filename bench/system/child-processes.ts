@@ -15,7 +15,6 @@ export interface Command {
 
 /** Kept of what a child writes to stderr, for the message when it fails. */
 const STDERR_TAIL_CHARACTERS = 4000;
-const STOP_GRACE_MS = 5000;
 
 /**
  * All children of the benchmark. Each leads a process group of its own, so that ending it ends what it has started, and
@@ -24,6 +23,12 @@ const STOP_GRACE_MS = 5000;
 export class ChildProcesses {
   readonly #running = new Set<ChildProcess>();
   readonly #stderr = new WeakMap<ChildProcess, string>();
+  readonly #stopGraceMs: number;
+
+  /** @param stopGraceMs how long a child may take to end by itself. */
+  constructor(stopGraceMs = 5000) {
+    this.#stopGraceMs = stopGraceMs;
+  }
 
   start({ file, args, env, cwd }: Command): PipedChild {
     const child = spawn(file, args, {
@@ -76,8 +81,8 @@ export class ChildProcesses {
     const killRest = (): void => { killGroup(child, 'SIGKILL'); };
     if (child.exitCode !== null || child.signalCode !== null) killRest();
     else child.once('exit', killRest).kill('SIGTERM');
-    const timer = setTimeout(killRest, STOP_GRACE_MS);
-    await Promise.race([closed, delay(2 * STOP_GRACE_MS, undefined, { ref: false })]);
+    const timer = setTimeout(killRest, this.#stopGraceMs);
+    await Promise.race([closed, delay(2 * this.#stopGraceMs, undefined, { ref: false })]);
     clearTimeout(timer);
   }
 

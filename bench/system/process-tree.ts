@@ -36,7 +36,7 @@ export function selectTree(rootPid: number, processes: readonly ProcessStat[]): 
     else siblings.push(process);
   }
   const tree = processes.filter(({ pid }) => pid === rootPid);
-  for (let index = 0; index < tree.length; index += 1) tree.push(...(childrenOf.get(tree[index]?.pid ?? -1) ?? []));
+  for (const { pid } of tree) tree.push(...(childrenOf.get(pid) ?? [])); // an array grows under its iterator
   return tree;
 }
 
