@@ -1,12 +1,12 @@
 import { createServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { afterEach, describe, expect, test } from 'vitest';
-import type { Dataset } from '../../../bench/inputs/dataset.ts';
 import { OpenLoopPhase } from '../../../bench/load/open-loop-phase.ts';
 import { Prober } from '../../../bench/load/prober.ts';
+import { answersOnly } from './run-fixture.ts';
 
 const EXPECTED = [[0.25, 0.75], [0.9, 0.1], [0.6, 0.4]];
-const DATASET = { count: EXPECTED.length, expected: (index: number) => EXPECTED[index] ?? [] } as Dataset;
+const DATASET = answersOnly(EXPECTED);
 /** One byte of body tells the server which input it is. */
 const REQUESTS = EXPECTED.map((_, index) => Buffer.from(`POST / HTTP/1.1\r\nContent-Length: 1\r\n\r\n${index}`));
 const SETTINGS = { ratePerSecond: 1000, seconds: 0.1, deadlineMs: 20_000, maxConnections: 64, seed: 1 };

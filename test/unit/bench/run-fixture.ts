@@ -1,3 +1,4 @@
+import type { Dataset } from '../../../bench/inputs/dataset.ts';
 import type { BareTrial, BenchmarkRun, ClosedLoopTrial, OverloadTrial } from '../../../bench/results.ts';
 import { FULL_RUN } from '../../../bench/scenarios.ts';
 import type { ServerName } from '../../../bench/scenarios.ts';
@@ -37,4 +38,12 @@ export function benchmarkRun(trials: Partial<BenchmarkRun> = {}): BenchmarkRun {
     overload: [],
     ...trials,
   };
+}
+
+/** A data set of answers alone. */
+export function answersOnly(expected: readonly (readonly number[])[]): Dataset {
+  const absent = (): never => {
+    throw new Error('this data set holds answers alone');
+  };
+  return { count: expected.length, row: absent, rows: absent, jsonBody: absent, expected: (index) => expected[index] ?? [] };
 }

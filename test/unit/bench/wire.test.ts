@@ -1,10 +1,10 @@
 import { EventEmitter } from 'node:events';
 import type { Client } from 'autocannon';
 import { describe, expect, test } from 'vitest';
-import type { Dataset } from '../../../bench/inputs/dataset.ts';
 import { drawImages, IMAGE_BYTES, IMAGE_VALUES } from '../../../bench/inputs/images.ts';
 import { AnswerCheck } from '../../../bench/load/answer-check.ts';
 import { binaryBody, compareAnswer, jsonBody, OUTPUT_NAME, readAnswer, requestHeaders } from '../../../bench/wire.ts';
+import { answersOnly } from './run-fixture.ts';
 
 const ROW = drawImages(1, 5);
 
@@ -47,7 +47,7 @@ describe('answers', () => {
 
 describe('AnswerCheck', () => {
   const expected = [[0.25, 0.75], [0.9, 0.1]];
-  const dataset = { count: 2, expected: (index: number) => expected[index] ?? [] } as Dataset;
+  const dataset = answersOnly(expected);
   const answer = Buffer.concat([Buffer.from('{}'), Buffer.from(Float32Array.of(0.25, 0.75).buffer)]);
 
   /** Emits what autocannon emits for one answer to input `index`. */
