@@ -11,6 +11,7 @@ import type { Job, Reply } from '../../src/contracts/job.ts';
 import type { LoadReport, ServingModel } from '../../src/contracts/model.ts';
 import type { Observer } from '../../src/contracts/stages.ts';
 import type { Lease, Region } from '../../src/contracts/tensor.ts';
+import { SluiceError } from '../../src/errors.ts';
 import { Dispatcher } from '../../src/scheduler/dispatcher.ts';
 
 const ROW_BYTES = 16;
@@ -128,6 +129,7 @@ function measure(backlog: number, deviceCount: number, modelCount: number, reque
   const before = process.cpuUsage();
   for (let i = 0; i < cancels; i++) dispatcher.cancel(String(first + Math.floor((i * 7919) % (backlog - 100))));
   const cancelled = process.cpuUsage(before);
+  dispatcher.destroy(new SluiceError('STOPPING', 'the measurement is over'));
   return { requestUs, cancelUs: cancels === 0 ? 0 : (cancelled.user + cancelled.system) / cancels, rowsPerBatch };
 }
 

@@ -10,11 +10,12 @@ class FileMemory implements TensorMemory {
   readonly kind = 'file';
   readonly fd: number;
   readonly byteLength: number;
-  #open = true;
+  #ownsFd: boolean;
 
-  constructor(fd: number, byteLength: number) {
+  constructor(fd: number, byteLength: number, ownsFd: boolean) {
     this.fd = fd;
     this.byteLength = byteLength;
+    this.#ownsFd = ownsFd;
   }
 
   view(region: Region): Uint8Array<ArrayBuffer> {
@@ -40,9 +41,10 @@ class FileMemory implements TensorMemory {
     }
   }
 
+  /** Closes the descriptor where this memory was created; an inherited one belongs to the process, whose other threads use it too. */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!this.#ownsFd) return;
+    this.#ownsFd = false;
     closeSync(this.fd);
   }
 
@@ -76,7 +78,7 @@ export function createFileMemory(byteLength: number): TensorMemory {
       if (free >= byteLength) {
         const fd = openUnnamed(folder);
         ftruncateSync(fd, byteLength);
-        return new FileMemory(fd, byteLength);
+        return new FileMemory(fd, byteLength, true);
       }
       attempts.push(`${folder} has ${String(free)} bytes free`);
     } catch (error) {
@@ -89,5 +91,5 @@ export function createFileMemory(byteLength: number): TensorMemory {
 export function openFileMemory(fd: number, byteLength: number): TensorMemory {
   const { size } = fstatSync(fd);
   if (size < byteLength) throw new RangeError(`descriptor ${String(fd)} has ${String(size)} bytes, not ${String(byteLength)}`);
-  return new FileMemory(fd, byteLength);
+  return new FileMemory(fd, byteLength, false);
 }

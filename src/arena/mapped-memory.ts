@@ -9,11 +9,12 @@ class MappedMemory implements TensorMemory {
   readonly fd: number;
   /** All of it. Never transfer it: every view of this isolate would become empty. */
   readonly buffer: ArrayBuffer;
-  #open = true;
+  #ownsFd: boolean;
 
-  constructor(fd: number, buffer: ArrayBuffer) {
+  constructor(fd: number, buffer: ArrayBuffer, ownsFd: boolean) {
     this.fd = fd;
     this.buffer = buffer;
+    this.#ownsFd = ownsFd;
   }
 
   get byteLength(): number {
@@ -33,19 +34,22 @@ class MappedMemory implements TensorMemory {
     // staged bytes are the shared bytes
   }
 
-  /** Closes the descriptor. The mapping goes when the last view is collected, so that none is ever left dangling. */
+  /**
+   * Closes the descriptor where this memory was created; an inherited one belongs to the process, whose other threads use it too.
+   * The mapping goes when the last view is collected, so that none is ever left dangling.
+   */
   close(): void {
-    if (!this.#open) return;
-    this.#open = false;
+    if (!this.#ownsFd) return;
+    this.#ownsFd = false;
     closeSync(this.fd);
   }
 }
 
 export function createMappedMemory(shared: SharedMemory, byteLength: number): TensorMemory {
   const { fd, buffer } = shared.create(byteLength);
-  return new MappedMemory(fd, buffer);
+  return new MappedMemory(fd, buffer, true);
 }
 
 export function openMappedMemory(shared: SharedMemory, fd: number, byteLength: number): TensorMemory {
-  return new MappedMemory(fd, shared.map(fd, byteLength));
+  return new MappedMemory(fd, shared.map(fd, byteLength), false);
 }

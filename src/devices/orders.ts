@@ -93,7 +93,8 @@ function decodeSuccess(fields: readonly unknown[], { order, outputs: specs }: Ex
 
 function decodeOutput(value: unknown, spec: TensorSpec, { output: region }: BatchOrder): BatchOutput | null {
   if (!Array.isArray(value)) return null;
-  const [offset, byteLength, shape]: readonly unknown[] = value;
+  const fields: readonly unknown[] = value;
+  const [offset, byteLength, shape] = fields;
   if (!isCount(offset) || !isCount(byteLength) || !isArrayOf(shape, isCount)) return null;
   if (offset < region.offset || offset + byteLength > region.offset + region.byteLength) return null;
   const count = elementCount(shape);

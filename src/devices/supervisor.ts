@@ -1,33 +1,22 @@
 /** One device: starts its host, hands batches to it, watches it, and starts it again. */
 import type { BatchOrder, Device, DeviceState, DeviceStatus } from '../contracts/device.ts';
 import type { LoadReport, ModelKey, ModelSource } from '../contracts/model.ts';
-import { SluiceError } from '../errors.ts';
-import { explainGpuFailure } from './cuda-errors.ts';
 import type { PlannedDevice } from './discovery.ts';
 import { hostEntry } from './host-entry.ts';
 import { InFlightTable } from './inflight.ts';
 import { MessageLink, RingLink, type HostLink, type LinkEvents } from './link.ts';
+import { DeviceModels } from './models.ts';
 import { decodeResult } from './orders.ts';
 import type { DevicePorts, Host } from './ports.ts';
 import { HostProcess, hostEnvironment } from './process.ts';
-import type { FrontMessage, HostMessage, Loaded } from './protocol.ts';
-import { Requests } from './requests.ts';
+import type { FrontMessage, HostMessage } from './protocol.ts';
+import { Signal } from './signal.ts';
 import { NO_CRASHES, decideRestart, transition, type CrashHistory } from './state.ts';
 
 const START_TIMEOUT_MS = 30_000;
-/** A large model on a slow disk takes long; a host that hangs must not keep its place for ever. */
-const LOAD_TIMEOUT_MS = 120_000;
 const STOP_GRACE_MS = 10_000;
 /** While batches are in the host: how often to look for one that has begun, or is overdue. 40 looks a second cost nothing. */
 const TICK_MS = 25;
-/** How long the host's stderr may lag behind its answer; CUDA's reasons stand there. */
-const STDERR_LAG_MS = 100;
-
-interface Remembered {
-  readonly source: ModelSource;
-  readonly loaded: Loaded;
-}
-
 export class SupervisedDevice implements Device {
   readonly id: string;
   readonly kind: 'cpu' | 'gpu';
@@ -37,12 +26,7 @@ export class SupervisedDevice implements Device {
   private readonly ports: DevicePorts;
   private readonly link: HostLink;
   private readonly inFlight: InFlightTable;
-  private readonly requests: Requests;
-  /** What is loaded, and is loaded again after a restart. A source comes here once it has loaded. */
-  private readonly models = new Map<ModelKey, Remembered>();
-  private readonly fallbacks = new Map<ModelKey, string>();
-  /** Loads and unloads, one after another. */
-  private tasks: Promise<unknown> = Promise.resolve();
+  private readonly models: DeviceModels;
   private host: Host | null = null;
   private state: DeviceState = 'STARTING';
   private history: CrashHistory = NO_CRASHES;
@@ -54,8 +38,7 @@ export class SupervisedDevice implements Device {
   private cancelTimer: () => void = () => undefined;
   private ticking = false;
   private closing: Promise<void> | null = null;
-  /** Called whenever something that somebody may wait for has changed. */
-  private waiters: (() => void)[] = [];
+  private readonly changed = new Signal();
 
   constructor(plan: PlannedDevice, ports: DevicePorts) {
     this.id = plan.id;
@@ -65,7 +48,13 @@ export class SupervisedDevice implements Device {
     this.plan = plan;
     this.ports = ports;
     this.inFlight = new InFlightTable(plan.slots);
-    this.requests = new Requests(ports.clock);
+    this.models = new DeviceModels(plan, ports, {
+      send: (message) => this.send(message),
+      kill: (reason) => this.kill(reason),
+      untilReady: () => this.untilReady(),
+      isReady: () => this.state === 'READY',
+      recentOutput: () => this.host?.recentOutput() ?? '',
+    });
     const { arena, native } = ports;
     const events: LinkEvents = {
       started: (batchId, startedMs) => this.batchStarted(batchId, startedMs),
@@ -84,44 +73,23 @@ export class SupervisedDevice implements Device {
       id: this.id, kind: this.kind, provider: this.plan.provider, state: this.state, slots: this.slots,
       pid: this.host?.pid ?? null, restarts: this.restarts, lastError: this.lastError,
       gpu: gpu === null ? null : (this.ports.readGpu?.(gpu.uuid) ?? gpu),
-      fallbacks: [...this.fallbacks].map(([model, reason]) => ({ model, reason })),
+      fallbacks: this.models.fallbacks(),
     };
   }
 
   load(source: ModelSource): Promise<LoadReport> {
-    return this.enqueue(async () => {
-      try {
-        await this.untilReady();
-        const loaded = await this.askToLoad(source, null);
-        this.models.set(source.key, { source, loaded });
-        this.fallbacks.delete(source.key);
-        return loaded.report;
-      } catch (thrown) {
-        const reason = await this.explain(thrown);
-        this.fallbacks.set(source.key, reason);
-        throw new SluiceError('MODEL_LOAD_FAILED', `${source.key} did not load on ${this.id}: ${reason}`, { cause: thrown });
-      }
-    });
+    return this.models.load(source);
   }
 
   unload(key: ModelKey): Promise<void> {
-    return this.enqueue(async () => {
-      this.fallbacks.delete(key);
-      if (!this.models.delete(key) || this.state !== 'READY') return;
-      try {
-        await this.requests.ask((id) => this.send({ type: 'unload', id, key }), LOAD_TIMEOUT_MS, () => this.kill(`it did not unload ${key} in time`));
-      } catch (thrown) {
-        // A host that dies has unloaded everything; the next one is not told of this model.
-        this.ports.log.warn({ device: this.id, model: key, err: thrown }, 'the host ended while it unloaded a model');
-      }
-    });
+    return this.models.unload(key);
   }
 
   run(order: BatchOrder, budgetMs: number): void {
     const { batchId, modelKey } = order;
-    const model = this.models.get(modelKey);
-    if (this.state !== 'READY' || model === undefined) {
-      this.loseSoon(batchId, model === undefined ? `${modelKey} is not loaded on ${this.id}` : `${this.id} is ${this.state}`);
+    const report = this.models.report(modelKey);
+    if (this.state !== 'READY' || report === undefined) {
+      this.loseSoon(batchId, report === undefined ? `${modelKey} is not loaded on ${this.id}` : `${this.id} is ${this.state}`);
       return;
     }
     // Before the push: the host may begin at once, and must not seem to have begun earlier.
@@ -131,7 +99,7 @@ export class SupervisedDevice implements Device {
       queueMicrotask(() => this.ports.listener.batchDone({ batchId, ok: false, code: 'OUT_OF_MEMORY', message: 'no room for an order of this size' }));
       return;
     }
-    this.inFlight.add(order, model.loaded.report.outputs, budgetMs, nowMs);
+    this.inFlight.add(order, report.outputs, budgetMs, nowMs);
     this.tick();
   }
 
@@ -149,13 +117,13 @@ export class SupervisedDevice implements Device {
   }
 
   private async drain(): Promise<void> {
-    await this.until(() => this.inFlight.size === 0 || this.state === 'STOPPED');
+    await this.changed.until(() => this.inFlight.size === 0 || this.state === 'STOPPED');
     if (this.state === 'STOPPED') return;
     this.cancelTimer();
     if (this.host !== null) {
       this.send({ type: 'stop' });
       this.cancelTimer = this.ports.clock.after(STOP_GRACE_MS, () => this.kill('it did not stop in time'));
-      await this.until(() => this.host === null);
+      await this.changed.until(() => this.host === null);
     }
     if (this.isStopped()) return;
     this.stopped();
@@ -200,7 +168,7 @@ export class SupervisedDevice implements Device {
       case 'loaded':
       case 'unloaded':
       case 'failed':
-        if (!this.requests.answer(message)) this.kill('the host lied: an answer to no question');
+        if (!this.models.answer(message)) this.kill('the host lied: an answer to no question');
         this.inFlight.touch(this.ports.clock.nowMs());
         break;
       case 'started':
@@ -215,21 +183,13 @@ export class SupervisedDevice implements Device {
     }
   }
 
-  /** Loads again what was loaded before a restart, then opens for batches. A model that fails now, or kills the host, is left out. */
+  /** Loads again what was loaded before a restart, then opens for batches. */
   private async reload(): Promise<void> {
     const { host } = this;
-    for (const [key, { source, loaded }] of this.models) {
-      try {
-        await this.askToLoad(source, loaded);
-      } catch (thrown) {
-        const reason = await this.explain(thrown);
-        this.models.delete(key);
-        this.fallbacks.set(key, reason);
-        this.ports.log.error({ device: this.id, model: key, reason }, 'a model did not load again after a restart');
-      }
-      // It died meanwhile: the next host reloads what is left.
-      if (this.host !== host || this.isStopped()) return;
-    }
+    const isCurrent = (): boolean => this.host === host && !this.isStopped();
+    await this.models.reload(isCurrent);
+    // It died meanwhile: the next host reloads what is left.
+    if (!isCurrent()) return;
     this.history = { ...this.history, down: false };
     this.setState('READY');
   }
@@ -242,12 +202,12 @@ export class SupervisedDevice implements Device {
     this.cancelTimer();
     const lost = this.inFlight.clear();
     this.link.reset();
-    this.requests.fail(reason);
+    this.models.hostEnded(reason);
     const ended = this.closing !== null;
     if (!ended) this.restart(reason, output);
     for (const { batchId } of lost) this.ports.listener.batchLost({ batchId, reason: batchId === this.culprit?.batchId ? this.culprit.reason : reason });
     if (this.isStopped()) this.link.close();
-    this.notify();
+    this.changed.notify();
   }
 
   private restart(reason: string, output: string): void {
@@ -287,7 +247,7 @@ export class SupervisedDevice implements Device {
     }
     this.inFlight.end(batchId, this.ports.clock.nowMs());
     this.ports.listener.batchDone(result);
-    if (this.closing !== null) this.notify();
+    if (this.closing !== null) this.changed.notify();
   }
 
   /** Runs for as long as batches are in the host. */
@@ -298,7 +258,7 @@ export class SupervisedDevice implements Device {
       this.ticking = false;
       if (this.host === null || this.inFlight.size === 0) return;
       this.link.poll();
-      const overdue = this.inFlight.overdue(this.ports.clock.nowMs(), this.requests.size > 0);
+      const overdue = this.inFlight.overdue(this.ports.clock.nowMs(), this.models.busy);
       if (overdue !== null) {
         this.culprit ??= overdue;
         this.kill(`batch ${overdue.batchId}: ${overdue.reason}`);
@@ -318,32 +278,9 @@ export class SupervisedDevice implements Device {
     this.host?.send(message);
   }
 
-  private async askToLoad(source: ModelSource, known: Loaded | null): Promise<Loaded> {
-    const answer = await this.requests.ask((id) => this.send({ type: 'load', id, source, known }), LOAD_TIMEOUT_MS, () => this.kill(`it did not load ${source.key} within ${LOAD_TIMEOUT_MS / 1000} s`));
-    if (answer.type !== 'loaded') throw new Error('the host answered something else');
-    return answer.loaded;
-  }
-
-  private enqueue<Value>(task: () => Promise<Value>): Promise<Value> {
-    const done = this.tasks.then(task);
-    this.tasks = done.catch(() => undefined);
-    return done;
-  }
-
   private async untilReady(): Promise<void> {
-    await this.until(() => this.state === 'READY' || this.state === 'DOWN' || this.state === 'STOPPED');
+    await this.changed.until(() => this.state === 'READY' || this.state === 'DOWN' || this.state === 'STOPPED');
     if (this.state !== 'READY') throw new Error(`${this.id} is ${this.state}${this.lastError === null ? '' : `: ${this.lastError}`}`);
-  }
-
-  /** A failed load in words, with CUDA's own reason from the host's stderr where there is one. */
-  private async explain(thrown: unknown): Promise<string> {
-    const message = thrown instanceof Error ? thrown.message : String(thrown);
-    const { host } = this;
-    if (this.plan.provider !== 'cuda' || host === null) return message;
-    await new Promise<void>((resolve) => {
-      this.ports.clock.after(STDERR_LAG_MS, resolve);
-    });
-    return explainGpuFailure(message, host.recentOutput()) ?? message;
   }
 
   private setState(state: DeviceState): void {
@@ -351,7 +288,7 @@ export class SupervisedDevice implements Device {
     this.state = transition(this.state, state);
     this.ports.log.info({ device: this.id, state }, 'device state');
     this.ports.listener.stateChanged(this.id, state);
-    this.notify();
+    this.changed.notify();
   }
 
   private stopped(): void {
@@ -361,19 +298,5 @@ export class SupervisedDevice implements Device {
 
   private isStopped(): boolean {
     return this.state === 'STOPPED';
-  }
-
-  private notify(): void {
-    const waiters = this.waiters;
-    this.waiters = [];
-    for (const waiter of waiters) waiter();
-  }
-
-  private async until(condition: () => boolean): Promise<void> {
-    while (!condition()) {
-      await new Promise<void>((resolve) => {
-        this.waiters.push(resolve);
-      });
-    }
   }
 }

@@ -82,7 +82,7 @@ class OrtModel implements EngineModel {
     const feeds: Record<string, ort.Tensor> = {};
     for (const [index, { name }] of this.inputs.entries()) {
       const { data, shape } = inputs[index]!;
-      feeds[name] = new ort.Tensor(this.inputTypes[index]!, data as ort.Tensor['data'], shape);
+      feeds[name] = new ort.Tensor(this.inputTypes[index]!, data, shape);
     }
     const results = await this.session.run(feeds);
     return this.outputs.map(({ name }) => {

@@ -19,8 +19,11 @@ describe.each(modules.map((module) => ({ kind: module.kind, module })))('tensor 
     answer[0] = 5;
     opened.publish({ offset: 65535, byteLength: 1 }, answer);
     expect(memory.view({ offset: 65535, byteLength: 1 })[0]).toBe(5);
+    opened.close(); // an inherited descriptor is not its own: others of the process use it
+    expect(openMemory(memory.kind, memory.fd, memory.byteLength, module).view(region)[0]).toBe(9);
     memory.close();
     memory.close();
+    expect(() => openMemory(memory.kind, memory.fd, memory.byteLength, module)).toThrow();
   });
 
   it('is live where it is mapped, a copy where it is a file', () => {
