@@ -17,6 +17,7 @@ const START_TIMEOUT_MS = 30_000;
 const STOP_GRACE_MS = 10_000;
 /** While batches are in the host: how often to look for one that has begun, or is overdue. 40 looks a second cost nothing. */
 const TICK_MS = 25;
+
 export class SupervisedDevice implements Device {
   readonly id: string;
   readonly kind: 'cpu' | 'gpu';
@@ -36,6 +37,7 @@ export class SupervisedDevice implements Device {
   private killReason: string | null = null;
   private culprit: { readonly batchId: number; readonly reason: string } | null = null;
   private cancelTimer: () => void = () => undefined;
+  private booted = false;
   private ticking = false;
   private closing: Promise<void> | null = null;
   private readonly changed = new Signal();
@@ -110,7 +112,7 @@ export class SupervisedDevice implements Device {
 
   destroy(): void {
     if (this.state === 'STOPPED') return;
-    this.closing ??= Promise.resolve();
+    this.closing ??= this.changed.until(() => this.host === null);
     this.stopped();
     if (this.host === null) this.link.close();
     else this.kill('the device was stopped');
@@ -130,13 +132,12 @@ export class SupervisedDevice implements Device {
     this.link.close();
   }
 
-  // ——— the host's life ———
-
   private spawn(): void {
     const { arena, native, environment, libraryPath, execArgv = [], clock } = this.ports;
     const { provider, gpu, slots } = this.plan;
     this.killReason = null;
     this.culprit = null;
+    this.booted = false;
     const start = this.ports.spawn ?? ((options, events) => new HostProcess(options, events));
     const host = start(
       { entry: this.ports.entry ?? hostEntry(), arenaFd: arena.memory.fd, environment: hostEnvironment(environment, provider, gpu?.uuid ?? null, libraryPath), execArgv },
@@ -163,7 +164,9 @@ export class SupervisedDevice implements Device {
     switch (message.type) {
       case 'ready':
         this.cancelTimer();
-        void this.reload();
+        if (this.booted) this.kill('the host lied: it was ready before');
+        else void this.reload();
+        this.booted = true;
         break;
       case 'loaded':
       case 'unloaded':
@@ -203,8 +206,7 @@ export class SupervisedDevice implements Device {
     const lost = this.inFlight.clear();
     this.link.reset();
     this.models.hostEnded(reason);
-    const ended = this.closing !== null;
-    if (!ended) this.restart(reason, output);
+    if (this.closing === null) this.restart(reason, output);
     for (const { batchId } of lost) this.ports.listener.batchLost({ batchId, reason: batchId === this.culprit?.batchId ? this.culprit.reason : reason });
     if (this.isStopped()) this.link.close();
     this.changed.notify();
@@ -229,8 +231,6 @@ export class SupervisedDevice implements Device {
     this.killReason ??= reason;
     this.host.kill();
   }
-
-  // ——— batches ———
 
   private batchStarted(batchId: number, startedMs: number): void {
     const began = this.inFlight.begin(batchId, startedMs, this.ports.clock.nowMs());
@@ -271,8 +271,6 @@ export class SupervisedDevice implements Device {
     // Not from inside run(): the pipeline is in the middle of a decision then.
     queueMicrotask(() => this.ports.listener.batchLost({ batchId, reason }));
   }
-
-  // ——— helpers ———
 
   private send(message: FrontMessage): void {
     this.host?.send(message);
