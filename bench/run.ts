@@ -20,6 +20,8 @@ import { runBareTrial, runClosedLoopTrial, runOverloadTrial } from './trials.ts'
 import type { TrialContext } from './trials.ts';
 
 const PREPARE_TIMEOUT_MS = 120_000;
+/** A generator that is later than this was not an open loop: the requests that it held back count as late answers. */
+const GENERATOR_LATE_MS = 100;
 /** Others may use this share of the cores before a warning is due. */
 const IDLE_BELOW = 0.05;
 
@@ -121,6 +123,8 @@ function finish(run: BenchmarkRun, check: boolean): void {
   writeFileSync(file, `${JSON.stringify(run, null, 2)}\n`);
   const bars = computeBars(run);
   print(`\n${renderTables(run)}\n\n${renderBars(run)}\n\nResults: ${relative(process.cwd(), file)}`);
+  const late = run.overload.filter(({ generatorMaxLagMs }) => generatorMaxLagMs > GENERATOR_LATE_MS);
+  if (late.length > 0) print(`warning: in ${late.length} of ${run.overload.length} overload trials the generator was late by more than ${GENERATOR_LATE_MS} ms; their goodput is too low`);
   if (check && bars.some(({ passed }) => passed !== true)) process.exitCode = 1;
 }
 
