@@ -8,7 +8,7 @@
  *   node scripts/bundle.mjs prune      before packing (prepack)
  *   node scripts/bundle.mjs restore    after packing (postpack)
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 const folder = fileURLToPath(new URL('../node_modules/onnxruntime-node/', import.meta.url));
@@ -23,8 +23,9 @@ function prune() {
   delete json.devDependencies;
   json.files = FILES;
   json.os = ['linux'];
-  if (!existsSync(original)) renameSync(manifest, original);
-  // A new name in the folder tells npm that its cached view of the installed packages, without `files`, is out of date.
+  if (!existsSync(original)) copyFileSync(manifest, original);
+  // By renaming: who reads it meanwhile finds one or the other. And the folder is newer than npm's cached view of it then,
+  // which does not know `files`.
   writeFileSync(`${manifest}.new`, `${JSON.stringify(json, null, 2)}\n`);
   renameSync(`${manifest}.new`, manifest);
 }

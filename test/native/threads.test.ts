@@ -46,12 +46,13 @@ describe.skipIf(addon === null)('worker threads', () => {
 
   it('never writes behind a target that has been detached', () => {
     if (addon === null) throw new Error('unreachable: skipped without the addon');
-    const parser = addon.raw.parserCreate(8, 100, 1);
+    const { raw } = addon;
+    const parser = raw.parserCreate(8, 100, 1);
     const body = Buffer.from('{"inputs":[{"data":[1,2,3,4]}]}');
-    const packed = addon.raw.parserFeed(parser, body, 0, null);
-    addon.raw.parserTarget(parser, 1, [4]);
+    const packed = raw.parserFeed(parser, body, 0, null);
+    raw.parserTarget(parser, 1, [4]);
     const target = new Uint8Array(4);
     structuredClone(target, { transfer: [target.buffer] });
-    expect(() => addon.raw.parserFeed(parser, body, Math.floor(packed / 4), target)).toThrow(RangeError);
+    expect(() => raw.parserFeed(parser, body, Math.floor(packed / 4), target)).toThrow(RangeError);
   });
 });

@@ -20,7 +20,7 @@ const { module: native } = loadNative('auto');
 
 /** A model whose outputs are its inputs. Batches along axis 0 unless `batchable` is false. */
 export function identityModel(
-  name: string, tensors: readonly { readonly name: string; readonly datatype: Datatype; readonly shape: readonly number[] }[], { batchable = true, version = '1', inputAxes = tensors.map(() => 0) as readonly (number | null)[] } = {},
+  name: string, tensors: readonly { readonly name: string; readonly datatype: Datatype; readonly shape: readonly number[] }[], { batchable = true, version = '1', inputAxes = tensors.map(() => 0) } = {},
 ): ServingModel {
   const axes = tensors.map((_, index) => (batchable ? (inputAxes[index] ?? null) : null));
   return {

@@ -1,6 +1,8 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, test } from 'vitest';
 import type { JobResult, Reply } from '../../../src/contracts/job.ts';
-import type { EventPayload, RequestRecord } from '../../../src/contracts/results.ts';
+import type { EventPayload, RequestRecord, RequestStore } from '../../../src/contracts/results.ts';
 import { SluiceError } from '../../../src/errors.ts';
 import { SettleOnce } from '../../../src/results/settle.ts';
 import { createRequestStore } from '../../../src/results/store.ts';
@@ -99,20 +101,21 @@ describe('a record', () => {
 
   test('lets go of its reply when it settles: records outlive requests', async () => {
     const { requests } = store();
-    let reply: RecordedReply | null = new RecordedReply();
-    const held = new WeakRef(reply);
-    const record = requests.open('a', reply);
+    const { record, held } = openAndForget(requests);
     record.reply.failed(FAILURE);
     record.add('error', payload());
-    reply = null;
-    const { setFlagsFromString } = await import('node:v8');
-    const { runInNewContext } = await import('node:vm');
     setFlagsFromString('--expose-gc');
     await new Promise((resolve) => setImmediate(resolve));
     (runInNewContext('gc') as () => void)();
     expect(held.deref()).toBeUndefined();
   });
 });
+
+/** Opens a record whose reply nothing but the record holds. */
+function openAndForget(requests: RequestStore): { readonly record: RequestRecord; readonly held: WeakRef<Reply> } {
+  const reply = new RecordedReply();
+  return { record: requests.open('a', reply), held: new WeakRef(reply) };
+}
 
 describe('the store', () => {
   test('refuses an id that runs, and gives a settled one anew', () => {
