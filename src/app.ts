@@ -8,7 +8,6 @@
 import type { AddressInfo } from 'node:net';
 import { performance } from 'node:perf_hooks';
 import { fileURLToPath } from 'node:url';
-import type { Logger } from 'pino';
 import { createGate } from './admission/gate.ts';
 import { createHealth } from './admission/health.ts';
 import { DEFAULT_LIMITS } from './admission/policy.ts';
@@ -21,6 +20,7 @@ import type { DeviceListener } from './contracts/device.ts';
 import { availableCores, createDevices, planDevices, type DevicePlan } from './devices/index.ts';
 import { SluiceError } from './errors.ts';
 import { buildServer } from './http/server.ts';
+import type { Logger } from './logger.ts';
 import { createMetrics, type MetricsOptions } from './metrics/metrics.ts';
 import type { NativeModule } from './native/contract.ts';
 import { loadNative } from './native/load.ts';
@@ -59,7 +59,7 @@ export function buildApp(config: Config, log: Logger, version: string): App {
 
   // What is seen of all stages. The sources are asked when somebody scrapes.
   const { observer, statistics, scrape } = createMetrics({
-    clock, wallClock: Date.now, logger: log,
+    clock, wallClock: () => Date.now(), logger: log,
     arenaUsage: () => arena.usage(),
     devices: () => devices.map((device) => device.status()),
     models: modelGauges,
@@ -154,7 +154,7 @@ export function buildApp(config: Config, log: Logger, version: string): App {
 }
 
 /** Settings, and what is found on this machine → the devices to start. */
-export function planFor(config: Config, native: NativeModule): DevicePlan {
+function planFor(config: Config, native: NativeModule): DevicePlan {
   return planDevices(
     {
       gpuCount: config.gpu.count, gpuDevices: config.gpu.devices, gpuProvider: config.gpu.provider, gpuConcurrency: config.gpu.concurrency,

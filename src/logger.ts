@@ -3,6 +3,8 @@ import { destination, pino, type Logger } from 'pino';
 import pretty from 'pino-pretty';
 import type { Config } from './config/load.ts';
 
+export type { Logger };
+
 /** Writes to standard output without blocking the event loop; lines that wait are written when the process exits. */
 export function createLogger(level: Config['logLevel'], format: Config['logFormat']): Logger {
   const options = { level, base: null, timestamp: (): string => `,"time":"${new Date().toISOString()}"` };

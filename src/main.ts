@@ -1,9 +1,9 @@
 /** The server as a process: settings → app → listen → models → signals. `sluice serve` calls it. */
-import { readFileSync } from 'node:fs';
 import { buildApp, type App } from './app.ts';
 import { loadConfig } from './config/load.ts';
 import { createLogger } from './logger.ts';
 import type { LoadProgress } from './repository/repository.ts';
+import { packageVersion } from './version.ts';
 
 export interface ServeOptions {
   /** Told of each step while models load, for a progress line. */
@@ -58,10 +58,4 @@ export async function serve(options: ServeOptions = {}): Promise<void> {
     process.on('SIGTERM', () => { stop('SIGTERM', 143); });
     process.on('SIGINT', () => { stop('SIGINT', 130); });
   }
-}
-
-/** As package.json says; the file lies one folder above both src and dist. */
-export function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { version: string };
-  return version;
 }

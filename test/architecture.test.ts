@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { describeSource, readSourceFiles, type SourceFile } from './support/source-files.ts';
 
 /** Files that join stages: the app, the process entry and its log, and the command line. */
-const JOINERS = /^src\/(app\.ts|main\.ts|logger\.ts|cli\/)/;
+const JOINERS = /^src\/(app\.ts|main\.ts|logger\.ts|version\.ts|cli\/)/;
 /** What runs in a device host is another process: it joins the native module and the arena for itself. */
 const HOST = 'src/devices/host/';
 const HOST_MAY_IMPORT = /^src\/(native|arena)\//;
@@ -18,7 +18,6 @@ const LIBRARY_PLACES: Readonly<Record<string, RegExp>> = {
   'fastify': /^src\/http\//,
   'prom-client': /^src\/metrics\//,
   'onnxruntime-node': /^src\/devices\/host\/engine\.ts$/,
-  'onnxruntime-common': /^src\/devices\/host\//,
   'piscina': /^src\/devices\/host\//,
   'zod': /^src\/(config|repository|http)\//,
   'commander': /^src\/cli\//,

@@ -76,9 +76,11 @@ export class BuddyAllocator {
   /** More than the largest power of two: only the whole arena at its beginning can hold that. */
   #allocateLongest(units: number): number {
     if (units > this.units || this.#freeUnits < this.units) return -1;
-    for (let at = 0, order = 0; at < this.units; at += 2 ** order) {
-      order = this.#freeOrder[at] ?? 0;
+    let at = 0;
+    while (at < this.units) {
+      const order = this.#freeOrder[at] ?? 0;
       this.#unlink(at, order);
+      at += 2 ** order;
     }
     this.#freeUnits = 0;
     if (units < this.units) this.free(units, this.units - units);

@@ -43,7 +43,7 @@ export function chooseRows(query: SizeQuery): number {
  * Milliseconds from now until `rows` rows are done in batches of `size` (the last one smaller), each put on the slot that is
  * free first. Constant time: once the slots are less than a batch apart, whole rounds are added at once.
  */
-export function makespanMs(rows: number, size: number, curve: CostCurve, slotOffsetsMs: readonly number[]): number {
+function makespanMs(rows: number, size: number, curve: CostCurve, slotOffsetsMs: readonly number[]): number {
   const batches = Math.ceil(rows / size);
   const slots = Math.min(slotOffsetsMs.length, MAX_SLOTS);
   const costMs = curve.costMs[size]!;

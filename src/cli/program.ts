@@ -1,7 +1,7 @@
 /** The command line: names, options and help. Each command's code is loaded when it runs. */
-import { createRequire } from 'node:module';
 import { Command, CommanderError, InvalidArgumentError } from 'commander';
 import { SluiceError } from '../errors.ts';
+import { packageVersion } from '../version.ts';
 import { CommandError, UsageError, type CliIo } from './io.ts';
 
 const DEFAULT_URL = 'http://127.0.0.1:8000';
@@ -112,9 +112,4 @@ function describe(error: unknown, debug: boolean): string {
   if (debug) return error.cause === undefined ? (error.stack ?? error.message) : `${error.stack ?? error.message}\ncaused by ${describe(error.cause, true)}`;
   const explained = error instanceof CommandError || error instanceof UsageError || error instanceof SluiceError;
   return explained ? error.message : `${error.message} (--debug shows where)`;
-}
-
-function packageVersion(): string {
-  const { version } = createRequire(import.meta.url)('../../package.json') as { version: string };
-  return version;
 }

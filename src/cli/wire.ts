@@ -26,7 +26,7 @@ export function fieldsOf(value: unknown): Fields {
   return value as Fields;
 }
 
-export function readTensor(value: unknown): WireTensor {
+function readTensor(value: unknown): WireTensor {
   const { name, datatype, shape } = fieldsOf(value);
   const known = DATATYPES.find((each) => each === datatype);
   if (typeof name !== 'string' || known === undefined || !isNumbers(shape)) throw unexpected('a tensor', value);

@@ -1,7 +1,7 @@
 /** The ports between stages. app.ts joins them; no stage imports another. */
 import type { SluiceError } from '../errors.ts';
 import type { DeviceStatus } from './device.ts';
-import type { JobId, JobTimings, OutputTensor } from './job.ts';
+import type { JobId, JobTimings } from './job.ts';
 import type { ModelKey, ModelState, ServingModel } from './model.ts';
 import type { TensorSpec } from './tensor.ts';
 
@@ -97,32 +97,11 @@ export interface Statistics {
   of(key: ModelKey): ModelStatistics | null;
 }
 
-/** An answer as it is kept: the response's bytes in the form in which it was sent, to be shown again as events. */
-export interface StoredResponse {
-  readonly modelName: string;
-  readonly modelVersion: string;
-  readonly outputs: readonly OutputTensor[];
-}
-
-/** One server-sent event of a request. `id` counts from 1 within the request. */
-export type RequestEvent =
-  | { readonly id: number; readonly type: 'queued'; readonly data: QueuedData }
-  | { readonly id: number; readonly type: 'started'; readonly data: StartedData }
-  | { readonly id: number; readonly type: 'result'; readonly data: StoredResponse }
-  | { readonly id: number; readonly type: 'error'; readonly data: SluiceError };
-
 export interface QueuedData {
   readonly request_id: JobId;
   readonly position: number;
   readonly queue_size: number;
   readonly eta_ms: number | null;
-}
-
-export interface StartedData {
-  readonly request_id: JobId;
-  readonly device: string;
-  readonly batch_size: number;
-  readonly queue_ms: number;
 }
 
 export interface Health {

@@ -13,7 +13,7 @@ const CGROUP_ROOT = '/sys/fs/cgroup';
  * A quota of a parent binds its children, so every level up to the root counts.
  * Version 2: `cpu.max` holds "max 100000" or "150000 100000". Version 1: `cpu.cfs_quota_us` and `cpu.cfs_period_us`.
  */
-export function cgroupQuota(read: ReadText): number | null {
+function cgroupQuota(read: ReadText): number | null {
   const quotas = (read('/proc/self/cgroup') ?? '').split('\n').flatMap((line) => {
     const [hierarchy, controllers, ...rest] = line.split(':');
     const path = rest.join(':');

@@ -109,7 +109,7 @@ function choose(settings: DeviceSettings, shown: readonly GpuInfo[], hidden: str
  * What CUDA itself would show: a list of indices or of UUIDs (any unique prefix), read up to the first entry that names
  * nothing (CUDA programming guide, "CUDA Environment Variables"). Empty: no GPU. Indices are NVML's, in PCI bus order.
  */
-export function visibleGpus(all: readonly GpuInfo[], visible: string | null): readonly GpuInfo[] {
+function visibleGpus(all: readonly GpuInfo[], visible: string | null): readonly GpuInfo[] {
   if (visible === null) return all;
   const shown: GpuInfo[] = [];
   for (const entry of visible.split(',').map((text) => text.trim())) {

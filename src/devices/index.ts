@@ -7,8 +7,8 @@ import type { DevicePorts } from './ports.ts';
 import { SupervisedDevice } from './supervisor.ts';
 
 export { availableCores } from './cores.ts';
-export { planDevices, type DevicePlan, type DeviceSettings, type PlannedDevice } from './discovery.ts';
-export type { DeviceLog, DevicePorts } from './ports.ts';
+export { planDevices, type DevicePlan, type DeviceSettings } from './discovery.ts';
+export type { DevicePorts } from './ports.ts';
 
 /** Starts a host for every planned device. They come up by themselves; load() waits for that. */
 export function createDevices(plan: DevicePlan, ports: Omit<DevicePorts, 'native'> & { readonly native: NativeModule }): Device[] {

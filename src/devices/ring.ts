@@ -11,7 +11,7 @@
 import type { Region } from '../contracts/tensor.ts';
 import type { SharedMemory } from '../native/contract.ts';
 
-export const FREE = 0;
+const FREE = 0;
 export const READY = 1;
 export const CLAIMED = 2;
 export const DONE = 3;

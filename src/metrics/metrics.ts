@@ -30,7 +30,7 @@ export interface Metrics {
   readonly observer: Observer;
   readonly statistics: Statistics;
   /** The whole exposition, in the format that the Accept header asks for (clients that ask for nothing get Prometheus text). */
-  scrape(accept?: string): Promise<{ readonly contentType: string; readonly body: string }>;
+  readonly scrape: (accept?: string) => Promise<{ readonly contentType: string; readonly body: string }>;
 }
 
 /** Long texts are written in parts with a turn of the event loop between: 500 busy models must not delay requests. */

@@ -7,7 +7,7 @@ const DATATYPE_INDEX: ReadonlyMap<string, number> = new Map(DATATYPES.map((datat
 /** Index of a datatype in DATATYPES, by which the addon knows it. Throws TypeError for an unknown one. */
 export function datatypeIndex(datatype: Datatype): number {
   const index = DATATYPE_INDEX.get(datatype);
-  if (index === undefined) throw new TypeError(`unknown datatype ${String(datatype)}`);
+  if (index === undefined) throw new TypeError(`unknown datatype ${datatype}`);
   return index;
 }
 

@@ -56,7 +56,7 @@ export async function readLines(source: SourceLocation, folder: string): Promise
 }
 
 /** Lowercase hexadecimal sha256 of a file, read as a stream. */
-export async function sha256OfFile(path: string): Promise<string> {
+async function sha256OfFile(path: string): Promise<string> {
   const hash = createHash('sha256');
   await pipeline(createReadStream(path), hash);
   return hash.digest('hex');

@@ -30,7 +30,7 @@ export function afterOutOfMemory(batch: Batch, part: Part): Fate {
   return { fail: new SluiceError('OVERLOADED', `${batch.device.id} has not enough memory for this input`) };
 }
 
-export function shorten(message: string): string {
+function shorten(message: string): string {
   const line = (message.split('\n', 1)[0] ?? '').replaceAll(/(?:\/[\w.+@-]+){2,}/g, '…');
   return line.length <= MAX_MESSAGE ? line : `${line.slice(0, MAX_MESSAGE)}…`;
 }

@@ -74,7 +74,7 @@ export interface Harness {
 export interface HarnessOptions extends Partial<DeviceSettings> {
   readonly native?: NativeChoice;
   readonly arenaBytes?: number;
-  readonly ports?: Partial<DevicePorts>;
+  readonly ports?: Partial<Omit<DevicePorts, 'native'>>;
 }
 
 /** By default one CPU device with two workers. */

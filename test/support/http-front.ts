@@ -18,9 +18,17 @@ import { HeapArena } from './heap-arena.ts';
 
 const { module: native } = loadNative('auto');
 
+interface IdentityOptions {
+  readonly batchable?: boolean;
+  readonly version?: string;
+  readonly inputAxes?: readonly (number | null)[];
+}
+
 /** A model whose outputs are its inputs. Batches along axis 0 unless `batchable` is false. */
 export function identityModel(
-  name: string, tensors: readonly { readonly name: string; readonly datatype: Datatype; readonly shape: readonly number[] }[], { batchable = true, version = '1', inputAxes = tensors.map(() => 0) } = {},
+  name: string,
+  tensors: readonly { readonly name: string; readonly datatype: Datatype; readonly shape: readonly number[] }[],
+  { batchable = true, version = '1', inputAxes = tensors.map(() => 0) }: IdentityOptions = {},
 ): ServingModel {
   const axes = tensors.map((_, index) => (batchable ? (inputAxes[index] ?? null) : null));
   return {

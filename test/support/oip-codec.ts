@@ -43,7 +43,7 @@ export function tensorBytes({ datatype, values }: Pick<ClientTensor, 'datatype' 
 }
 
 /** JSON of values, with 64-bit integers in full. */
-export function jsonValues(values: readonly Value[]): string {
+function jsonValues(values: readonly Value[]): string {
   return `[${values.map((value) => (typeof value === 'bigint' ? value.toString() : Object.is(value, -0) ? '-0' : JSON.stringify(value))).join(',')}]`;
 }
 

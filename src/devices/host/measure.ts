@@ -41,13 +41,13 @@ export interface Measured {
 }
 
 /** Sizes to measure for a model that takes up to `maxRows`: powers of two up to 64, and the maximum itself. */
-export function sizesUpTo(maxRows: number): readonly number[] {
+function sizesUpTo(maxRows: number): readonly number[] {
   const sizes = SIZES.filter((size) => size <= maxRows);
   return maxRows < SIZES.at(-1)! && !sizes.includes(maxRows) ? [...sizes, maxRows] : sizes;
 }
 
 /** The inputs of a batch, made of the rows that probing used. */
-export class Batches {
+class Batches {
   private readonly rows: readonly Row[];
   private readonly axes: readonly BatchAxis[];
 

@@ -40,7 +40,7 @@ export const VALUE_KINDS: readonly ValueKind[] = [
 ];
 
 /** A tensor of random elements. */
-export function randomTensor(datatype: Datatype, shape: readonly number[], kind: ValueKind, random: Random): EngineTensor {
+function randomTensor(datatype: Datatype, shape: readonly number[], kind: ValueKind, random: Random): EngineTensor {
   const count = elementCount(shape) ?? 0;
   return { shape, data: randomElements(datatype, count, kind, random) };
 }

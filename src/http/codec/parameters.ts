@@ -73,7 +73,7 @@ export function planOutputs(codec: ModelCodec, requested: readonly RequestedOutp
 }
 
 /** Every output as a tensor, in the model's order. */
-export function allOutputs(codec: ModelCodec, binary: boolean): readonly OutputPlan[] {
+function allOutputs(codec: ModelCodec, binary: boolean): readonly OutputPlan[] {
   return codec.model.outputs.map((_, index) => ({ index, binary, classes: 0 }));
 }
 

@@ -24,7 +24,7 @@ async function post(model: string, payload: string | Buffer | object, headers: R
   const response = await front.app.inject({ method: 'POST', url: `/v2/models/${model}/infer`, headers, payload: typeof payload === 'string' || Buffer.isBuffer(payload) ? payload : JSON.stringify(payload) });
   expect(front.arena.usage().leases).toBe(0);
   expect(front.admission.tickets).toBe(0);
-  return { status: response.statusCode, ...(response.json() as { error: string; code: string; retryable: boolean }) };
+  return { status: response.statusCode, ...response.json<{ error: string; code: string; retryable: boolean }>() };
 }
 
 describe('JSON', () => {

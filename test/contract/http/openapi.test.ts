@@ -16,6 +16,9 @@ interface Operation {
 
 interface PathItem {
   readonly parameters?: readonly { readonly name: string }[];
+  readonly get?: Operation;
+  readonly post?: Operation;
+  readonly delete?: Operation;
 }
 
 async function document() {
@@ -39,7 +42,7 @@ describe('the document', () => {
       expect(path).toMatch(/^\//);
       const declared = parameters.map(({ name }) => name);
       expect(declared).toEqual([...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
-      for (const [verb, operation] of Object.entries(verbs)) {
+      for (const [verb, operation] of Object.entries<Operation>(verbs)) {
         expect(['get', 'post', 'delete']).toContain(verb);
         expect(operation.summary).toBeTruthy();
         expect(Object.keys(operation.responses ?? {})).toContain('default');

@@ -48,7 +48,7 @@ export interface ParseOptions {
   readonly room?: number;
 }
 
-export function* chunksOf(body: Uint8Array, splits: readonly number[]): Generator<Uint8Array> {
+function* chunksOf(body: Uint8Array, splits: readonly number[]): Generator<Uint8Array> {
   let at = 0;
   for (let i = 0; at < body.byteLength; i += 1) {
     const size = splits.length === 0 ? body.byteLength : splits[i % splits.length] ?? 1;
