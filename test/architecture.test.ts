@@ -2,6 +2,7 @@
  * The shape of src/, held: which file may import which, where each outside library lives, who reads the environment, and
  * how long a file may be. Every rule is a function from the source files to its violations, so that each is also shown to fail.
  */
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { describeSource, readSourceFiles, type SourceFile } from './support/source-files.ts';
 
@@ -24,6 +25,9 @@ const LIBRARY_PLACES: Readonly<Record<string, RegExp>> = {
   'jpeg-js': /^src\/cli\//,
   'pngjs': /^src\/cli\//,
   'pino': /^src\/(logger\.ts$|metrics\/)/,
+  'pino-pretty': /^src\/logger\.ts$/,
+  'eventsource-parser': /^src\/cli\//,
+  'undici': /^src\/repository\//,
 };
 const ENVIRONMENT_READERS = /^src\/(config|cli)\//;
 
@@ -100,6 +104,10 @@ describe('architecture', () => {
   test('each outside library has one place', () => {
     expect(misplacedLibraries(source)).toEqual([]);
     expect(unplacedLibraries(source)).toEqual([]);
+  });
+  test('what is imported is installed with the package', () => {
+    const { dependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as { dependencies: Record<string, string> };
+    expect(Object.keys(LIBRARY_PLACES).filter((library) => !(library in dependencies))).toEqual([]);
   });
   test('only config, and the command line for its own flags, read the environment', () => expect(environmentReaders(source)).toEqual([]));
   test('the front never imports what runs in a device host', () => expect(reachesHost(source)).toEqual([]));
