@@ -1,7 +1,7 @@
 import { readTreePssBytes } from './process-tree.ts';
 
-/** smaps_rollup walks page tables, some milliseconds for a big server: four times a second is below 1 % of a core. */
-const INTERVAL_MS = 250;
+/** smaps_rollup walks page tables, some milliseconds for a big server: once a second is below 1 % of a core. */
+const INTERVAL_MS = 1000;
 
 /** Watches the memory of a process tree. Call the returned function to stop; it gives the highest sum of PSS in MiB. */
 export function samplePeakMemory(rootPid: number): () => number {

@@ -1,5 +1,5 @@
 /** A model's buckets and their curves, made when first needed and forgotten when there are too many. */
-import { createCurve, freshen } from './costs.ts';
+import { createCurve } from './costs.ts';
 import { createQueue } from './queue.ts';
 import type { Bucket, LearnedCurve, ModelState, Placement, SchedulerState } from './state.ts';
 
@@ -33,10 +33,10 @@ function forgetOne(model: ModelState): void {
   }
 }
 
-/** The bucket's curve on the model's i-th device, with estimates as of now. */
-export function curveOn(state: SchedulerState, bucket: Bucket, index: number, nowMs: number): LearnedCurve {
+/** The bucket's curve on the model's i-th device. */
+export function curveOn(state: SchedulerState, bucket: Bucket, index: number): LearnedCurve {
   const known = bucket.curves[index];
-  if (known !== undefined) return freshen(known, nowMs);
+  if (known !== undefined) return known;
   const { model, placements } = bucket.model;
   const { device, report } = placements[index]!;
   const curve = createCurve(report, {
@@ -46,7 +46,7 @@ export function curveOn(state: SchedulerState, bucket: Bucket, index: number, no
     scale: model.dynamicShapes && report.inputElementsPerRow > 0 ? bucket.elementsPerRow / report.inputElementsPerRow : 1,
     overheadMs: state.tuning.batchOverheadMs,
     enlargeGain: state.tuning.enlargeGain,
-  }, nowMs);
+  });
   bucket.curves[index] = curve;
   return curve;
 }

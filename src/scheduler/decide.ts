@@ -84,7 +84,9 @@ function start(state: SchedulerState, queue: WaitingQueue, place: Place, nowMs: 
   const waiting = queue.rows - skipRows;
   const maxRows = maxRowsOn(state, placement, curve, nowMs);
   const { preferredBatchSizes } = bucket.model.model.policy;
-  const wanted = state.chooseRows({ ...slotShare(state, queue, place, waiting, nowMs), maxRows, curve, preferredSizes: preferredBatchSizes, enlargeGain: state.tuning.enlargeGain });
+  // Beyond the best size a row costs no less: the queue may be done a little sooner, but most of its rows would wait longer.
+  const worthRows = preferredBatchSizes === null ? Math.min(maxRows, curve.bestRows) : maxRows;
+  const wanted = state.chooseRows({ ...slotShare(state, queue, place, waiting, nowMs), maxRows: worthRows, curve, preferredSizes: preferredBatchSizes, enlargeGain: state.tuning.enlargeGain });
   const parts = take(state, queue, skipRows, Math.min(wanted, waiting), place, nowMs, expired);
   reposition(state, queue, nowMs);
   if (parts.length === 0) return null;
@@ -108,7 +110,7 @@ function slotShare(state: SchedulerState, queue: WaitingQueue, place: Place, wai
   let idle = slots - device.runningCount;
   for (let i = 0; i < placements.length; i++) {
     const other = placements[i]!.device;
-    if (other === device || !other.ready || curveOn(state, queue.bucket, i, nowMs).costMs[1]! > place.curve.costMs[1]! * PEER_COST) continue;
+    if (other === device || !other.ready || curveOn(state, queue.bucket, i).costMs[1]! > place.curve.costMs[1]! * PEER_COST) continue;
     peers.push(other);
     slots += other.running.length;
     idle += other.running.length - other.runningCount;

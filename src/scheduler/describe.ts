@@ -1,14 +1,13 @@
 /** The cost table in words and numbers, for people. */
 import type { DeviceId } from '../contracts/device.ts';
-import { isObserved } from './costs.ts';
 import type { ModelState } from './state.ts';
 
 export interface SizeCost {
   readonly rows: number;
   /** Predicted milliseconds in the host. */
   readonly ms: number;
-  /** From batches that ran lately; otherwise from the load's measurement, corrected by the bucket's drift. */
-  readonly observed: boolean;
+  /** That have run at this size; without any, the prediction is the load's measurement times the drift. */
+  readonly batches: number;
 }
 
 export interface BucketCosts {
@@ -23,13 +22,13 @@ export interface BucketCosts {
 }
 
 /** What the scheduler believes about a model's costs, per device and bucket that had work. */
-export function describeCosts(model: ModelState, nowMs: number): readonly BucketCosts[] {
+export function describeCosts(model: ModelState): readonly BucketCosts[] {
   const described: BucketCosts[] = [];
   for (const bucket of model.buckets.values()) {
     model.placements.forEach(({ device }, i) => {
       const curve = bucket.curves[i];
       if (curve === undefined) return;
-      const sizes = curve.sizes.map((rows) => ({ rows, ms: curve.costMs[rows]! - curve.learned.overheadMs, observed: isObserved(curve, rows, nowMs) }));
+      const sizes = curve.sizes.map((rows) => ({ rows, ms: curve.costMs[rows]! - curve.learned.overheadMs, batches: curve.learned.observed[curve.padded[rows]!]! }));
       described.push({ device: device.id, bucket: bucket.name, bestRows: curve.bestRows, maxRows: curve.maxRows, drift: curve.learned.drift, sizes });
     });
   }

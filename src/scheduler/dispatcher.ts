@@ -94,7 +94,7 @@ export class Dispatcher implements Pipeline, DeviceListener {
   /** The cost table; empty for a model that has had no jobs. */
   describeCosts(key: ModelKey): readonly BucketCosts[] {
     const model = this.#state.models.get(key);
-    return model === undefined ? [] : describeCosts(model, this.#clock.nowMs());
+    return model === undefined ? [] : describeCosts(model);
   }
 
   submit(job: Job): void {

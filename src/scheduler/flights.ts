@@ -132,7 +132,7 @@ export class Flights {
 
   #learn({ batch, assembled }: Flight, result: SuccessfulResult): void {
     const { inputMs, inferMs, outputMs } = result.timings;
-    observe(batch.curve, batch.paddedRows, inputMs + inferMs + outputMs, this.#ports.clock.nowMs());
+    observe(batch.curve, batch.paddedRows, inputMs + inferMs + outputMs);
     batch.bucket.ratesVersion = -1;
     learnOutput(batch.bucket, batch.paddedRows, assembled.order.output, result);
   }

@@ -60,7 +60,7 @@ function candidatesOf(state: SchedulerState, queue: WaitingQueue, nowMs: number)
     const placement = placements[i]!;
     const { device } = placement;
     if (!device.ready || (cpuOnly && device.kind !== 'cpu')) continue;
-    const curve = curveOn(state, bucket, i, nowMs);
+    const curve = curveOn(state, bucket, i);
     const rows = Math.min(queue.rows, curve.bestRows, maxRowsOn(state, placement, curve, nowMs));
     const startsIn = startsInMs(device, nowMs);
     candidates.push({ placement, curve, rows, startsInMs: startsIn, finishMs: startsIn + curve.costMs[rows]! });

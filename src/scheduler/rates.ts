@@ -7,13 +7,13 @@ import type { Bucket, SchedulerState } from './state.ts';
  * millisecond, where a permit bounds the slots to the fastest ones it allows. Zero while no device is ready. Kept until a
  * batch of the bucket ends or a device comes or goes.
  */
-export function rateOf(state: SchedulerState, bucket: Bucket, nowMs: number): number {
+export function rateOf(state: SchedulerState, bucket: Bucket): number {
   if (bucket.ratesVersion === state.ratesVersion) return bucket.msPerRow;
   const { placements, group } = bucket.model;
   const rates: { readonly perSlot: number; readonly slots: number }[] = [];
   for (let i = 0; i < placements.length; i++) {
     // Every curve is made here, so that the queue's largest size is known before anything runs.
-    const curve = curveOn(state, bucket, i, nowMs);
+    const curve = curveOn(state, bucket, i);
     const { device } = placements[i]!;
     if (device.ready) rates.push({ perSlot: curve.bestRows / curve.costMs[curve.bestRows]!, slots: device.running.length });
   }

@@ -98,25 +98,20 @@ export interface LearnedCurve extends CostCurve {
   /** The size that a batch of so many rows really runs at. */
   readonly padded: Int32Array;
   bestRows: number;
-  refreshedMs: number;
   readonly learned: Learned;
 }
 
 export interface Learned {
+  /** As the load measured it, by padded rows. */
   readonly seedMs: Float64Array;
-  /** Own samples, by padded rows. */
-  readonly samples: (SampleRing | undefined)[];
-  /** Observed over seeded cost, smoothed: what sizes without own samples are corrected by. */
+  /** What each size was found to cost over its seed, beside the drift; by padded rows. */
+  readonly bias: Float64Array;
+  /** Batches that each size has run; by padded rows. */
+  readonly observed: Int32Array;
+  /** Observed over seeded cost of all sizes together, smoothed. */
   drift: number;
   readonly overheadMs: number;
   readonly enlargeGain: number;
-}
-
-export interface SampleRing {
-  readonly values: Float64Array;
-  count: number;
-  medianMs: number;
-  lastMs: number;
 }
 
 export interface ModelState {

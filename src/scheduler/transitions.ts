@@ -93,7 +93,7 @@ function wait(state: SchedulerState, record: JobRecord, sequence: number, rowSta
   const { bucket } = record;
   const queue = history.alone ? bucket.retries : bucket.queue;
   const entry = createEntry(record, sequence, rowStart, rows, history);
-  entry.workMs = rows * rateOf(state, bucket, nowMs);
+  entry.workMs = rows * rateOf(state, bucket);
   record.waiting.push(entry);
   insert(queue, entry);
   watch(state.deadlines, entry);

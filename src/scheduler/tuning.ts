@@ -2,19 +2,19 @@
 export interface Tuning {
   /**
    * A larger batch must finish the queue sooner by this share. Below it the curve is flat within what a median of a few
-   * samples resolves (±2 % between runs), and the smaller batch answers sooner.
+   * samples resolves (±2 % between runs), and the smaller batch answers sooner: the 99th percentile pays for large ones.
    */
   readonly enlargeGain: number;
   /**
-   * What a batch costs beside its time in the host, in milliseconds: the order, the doorbell, the results (0.04–0.08 CPU-ms
-   * measured on a 1 ms model). It is added to every size, so that cheap models get larger batches than their curve alone says.
+   * What a batch costs beside its time in the host, in milliseconds: the order, the doorbell, the results and what the caches lose
+   * (0.4 CPU-ms of all processes, measured on a 1 ms model). It is added to every size, so that cheap models get larger batches than their curve alone says.
    */
   readonly batchOverheadMs: number;
   /** A busy faster device is waited for only when the rows are then done sooner by this share. */
   readonly waitGain: number;
   /**
    * A batch smaller than the best is staged behind running ones when the device would otherwise run dry within this time.
-   * It covers the front's own delay between a result and the next order (1–2 ms under full load).
+   * It covers the front's own delay between a result and the next order. Longer, and rows go alone that could go together.
    */
   readonly stageLeadMs: number;
   /** …or when its cost per row is at most this share above that of the best size: nothing is lost then by not waiting for more. */
@@ -36,11 +36,11 @@ export interface Tuning {
 }
 
 export const DEFAULT_TUNING: Tuning = {
-  enlargeGain: 0.02,
-  batchOverheadMs: 0.05,
+  enlargeGain: 0.05,
+  batchOverheadMs: 0.4,
   waitGain: 0.1,
-  stageLeadMs: 2,
-  stageLoss: 0.1,
+  stageLeadMs: 0.5,
+  stageLoss: 0.02,
   deadlineTickMs: 5,
   maxDeclines: 64,
   maxBucketsPerModel: 256,

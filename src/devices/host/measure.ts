@@ -107,7 +107,10 @@ export async function measure(subject: MeasureSubject, run: Run, nowMs: () => nu
   }
   for (let round = MIN_SAMPLES; round < MAX_SAMPLES; round += 1) {
     for (const { inputs, samplesMs } of sizes) {
-      if (nowMs() + median(samplesMs) > endMs) return { sizes: sizes.map(({ rows, samplesMs: samples }) => ({ rows, samplesMs: samples })), stoppedBy };
+      const expectedRunMs = median(samplesMs);
+      if (nowMs() + expectedRunMs * (DISCARDED + 1) > endMs) return { sizes: sizes.map(({ rows, samplesMs: samples }) => ({ rows, samplesMs: samples })), stoppedBy };
+      // A batch of another size leaves cold caches behind, and one row would look dearer than it is.
+      await timed(inputs);
       samplesMs.push((await timed(inputs)).ms);
     }
   }
