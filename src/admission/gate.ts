@@ -1,11 +1,12 @@
 /** The gate before the pipeline: counts who is in, asks the policy, hands out tickets. */
 import type { ArenaUsage } from '../contracts/arena.ts';
 import type { Clock } from '../contracts/clock.ts';
+import type { Backlog } from '../contracts/job.ts';
 import type { ModelKey } from '../contracts/model.ts';
 import type { Admission, RequestHead } from '../contracts/stages.ts';
 import { SluiceError } from '../errors.ts';
 import { type AdmissionLimits, decideAdmission } from './policy.ts';
-import { arrivingRequests, type Backlog, FrontCost, jobCostMs, predictWaitMs, RecentCount } from './prediction.ts';
+import { arrivingRequests, FrontCost, predictWaitMs, RecentCount } from './prediction.ts';
 
 /** A body whose length is not told (chunked) is taken to be this large. */
 const UNTOLD_BODY_BYTES = 64 * 1024;
@@ -30,7 +31,6 @@ export interface GateOptions {
 class ModelLoad {
   requests = 0;
   arriving = 0;
-  jobCostMs = 0;
   readonly ofLate = new RecentCount();
 }
 
@@ -84,9 +84,8 @@ export function createGate(options: GateOptions): Gate {
       const { key } = head.model;
       const backlog = options.backlog(key);
       const load = loads.get(key) ?? new ModelLoad();
-      load.jobCostMs = jobCostMs(backlog, load.jobCostMs);
       setArriving(load, arrivingRequests(backlog, load.requests, load.ofLate.read(nowMs)));
-      const waitMs = predictWaitMs(backlog, load.arriving, load.jobCostMs, arriving, front.costMs);
+      const waitMs = predictWaitMs(backlog, load.arriving, arriving, front.costMs);
       const error = refusal(head, backlog, load, waitMs, nowMs);
       if (error !== null) throw error;
 

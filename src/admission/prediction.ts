@@ -3,24 +3,14 @@
  * but still arriving (its body is being read: work to come that the pipeline doesn't know of), and the front's own work
  * on those bodies, which is the narrowest place for cheap models and JSON.
  */
-
-/** What the pipeline tells of a model's queue (`Pipeline.backlog`). */
-export interface Backlog {
-  readonly queuedJobs: number;
-  /** Predicted wait of a new job in milliseconds. */
-  readonly waitMs: number;
-  /** Jobs submitted and not settled, running ones included. Without it running jobs count as arriving: a little too careful. */
-  readonly activeJobs?: number;
-  /** By how much one more job lengthens the wait, in milliseconds, over all devices. Without it: waitMs / queuedJobs. */
-  readonly jobCostMs?: number;
-}
+import type { Backlog } from '../contracts/job.ts';
 
 /**
  * Admitted requests that are not in the pipeline yet, as work that comes soon: no more than were admitted of late. Those whose
  * bodies take long come one by one; 500 uploads over slow lines are not a queue.
  */
 export function arrivingRequests(backlog: Backlog, admittedRequests: number, admittedOfLate: number): number {
-  return Math.max(0, Math.min(admittedOfLate, admittedRequests - (backlog.activeJobs ?? backlog.queuedJobs)));
+  return Math.max(0, Math.min(admittedOfLate, admittedRequests - backlog.activeJobs));
 }
 
 const RECENT_MS = 500;
@@ -50,20 +40,9 @@ export class RecentCount {
   }
 }
 
-/**
- * A job's marginal cost. What the pipeline says, else the least that waitMs / queuedJobs has come to while the model was in use
- * (`knownMs`, 0 for never): each such quotient is too high by what other models and running batches put into the wait.
- */
-export function jobCostMs(backlog: Backlog, knownMs: number): number {
-  if (backlog.jobCostMs !== undefined) return backlog.jobCostMs;
-  if (backlog.queuedJobs < 8) return knownMs;
-  const shareMs = backlog.waitMs / backlog.queuedJobs;
-  return knownMs > 0 ? Math.min(knownMs, shareMs) : shareMs;
-}
-
 /** Of two stages in a row the slower decides. Devices: the queue, then what arrives of this model. Front: what arrives of all models. */
-export function predictWaitMs(backlog: Backlog, arriving: number, jobMs: number, arrivingInAll: number, frontMs: number): number {
-  return Math.max(backlog.waitMs + arriving * jobMs, arrivingInAll * frontMs);
+export function predictWaitMs({ waitMs, jobCostMs }: Backlog, arriving: number, arrivingInAll: number, frontMs: number): number {
+  return Math.max(waitMs + arriving * jobCostMs, arrivingInAll * frontMs);
 }
 
 /** Requests per sample: enough to smooth over one long turn of the loop. */

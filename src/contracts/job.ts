@@ -75,6 +75,16 @@ export interface Pipeline {
   /** A client went away or withdrew. Queued: leaves at once. Running: its result is dropped. Unknown ids are ignored. */
   cancel(id: JobId): void;
   position(id: JobId): QueuePosition | null;
-  /** Rows that wait for a model, and the predicted wait of a new request in milliseconds. */
-  backlog(key: ModelKey): { readonly queuedJobs: number; readonly waitMs: number };
+  /** What a new request for the model would find before it. Asked once per request: constant time. */
+  backlog(key: ModelKey): Backlog;
+}
+
+export interface Backlog {
+  readonly queuedJobs: number;
+  /** Jobs submitted and not settled, running ones included. */
+  readonly activeJobs: number;
+  /** Predicted wait of a new job, in milliseconds. */
+  readonly waitMs: number;
+  /** By how much one more job of the usual size lengthens the wait, in milliseconds; 0 until the model had a job. */
+  readonly jobCostMs: number;
 }

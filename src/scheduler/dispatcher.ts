@@ -6,7 +6,7 @@ import type { TensorArena } from '../contracts/arena.ts';
 import type { Batcher } from '../contracts/batching.ts';
 import type { Clock } from '../contracts/clock.ts';
 import type { BatchResult, Device, DeviceId, DeviceListener, DeviceLoss, DeviceState } from '../contracts/device.ts';
-import type { Job, JobId, Pipeline, QueuePosition } from '../contracts/job.ts';
+import type { Backlog, Job, JobId, Pipeline, QueuePosition } from '../contracts/job.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
 import type { Observer } from '../contracts/stages.ts';
 import { SluiceError, toSluiceError } from '../errors.ts';
@@ -128,9 +128,9 @@ export class Dispatcher implements Pipeline, DeviceListener {
     return record === undefined ? null : positionOf(this.#state, record, this.#clock.nowMs());
   }
 
-  backlog(key: ModelKey): { readonly queuedJobs: number; readonly waitMs: number } {
+  backlog(key: ModelKey): Backlog {
     const model = this.#state.models.get(key);
-    return model === undefined ? { queuedJobs: 0, waitMs: 0 } : backlogOf(model, this.#clock.nowMs());
+    return model === undefined ? { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 } : backlogOf(model, this.#clock.nowMs());
   }
 
   batchStarted(batchId: number, startedMs: number): void {

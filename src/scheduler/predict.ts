@@ -1,12 +1,12 @@
 /** When a job's turn comes: from the same costs that decisions are made from. */
-import type { QueuePosition } from '../contracts/job.ts';
+import type { Backlog, QueuePosition } from '../contracts/job.ts';
 import { firstOf, following } from './queue.ts';
 import { startsInMs } from './slots.ts';
 import type { Entry, Group, JobRecord, ModelState, SchedulerState, WaitingQueue } from './state.ts';
 
-/** Jobs of the model that wait, and when a job that comes now would start, in milliseconds. Constant in the number of jobs. */
-export function backlogOf(model: ModelState, nowMs: number): { readonly queuedJobs: number; readonly waitMs: number } {
-  return { queuedJobs: model.queuedJobs, waitMs: firstStartMs(model.group, nowMs) + model.group.workMs };
+/** What a job that comes now would find before it. Constant in the number of jobs. */
+export function backlogOf(model: ModelState, nowMs: number): Backlog {
+  return { queuedJobs: model.queuedJobs, activeJobs: model.liveJobs, waitMs: firstStartMs(model.group, nowMs) + model.group.workMs, jobCostMs: model.jobCostMs };
 }
 
 /** Place among the model's waiting jobs; null once none of its rows wait. Walks the queues of its group: only when asked. */

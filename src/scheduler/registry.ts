@@ -63,7 +63,7 @@ export function addModel(state: SchedulerState, model: ServingModel, reports: Re
     changePlacements(state, known, placements, group, nowMs);
     return known;
   }
-  const added: ModelState = { model, placements, group, buckets: new Map(), queuedJobs: 0, liveJobs: 0, draining: false };
+  const added: ModelState = { model, placements, group, buckets: new Map(), queuedJobs: 0, liveJobs: 0, jobCostMs: 0, draining: false };
   group.models++;
   state.models.set(model.key, added);
   return added;

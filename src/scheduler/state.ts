@@ -122,6 +122,8 @@ export interface ModelState {
   queuedJobs: number;
   /** Jobs that wait or run. */
   liveJobs: number;
+  /** Milliseconds that a job of late occupies all devices of the model; 0 before the first. */
+  jobCostMs: number;
   draining: boolean;
 }
 

@@ -6,12 +6,18 @@ import { occupy, vacate } from './slots.ts';
 import type { Batch, Entry, History, JobRecord, Part, SchedulerState, WaitingQueue } from './state.ts';
 
 const FIRST_TRY: History = { losses: 0, alone: false };
+/** Share of a new job in the model's smoothed cost of a job. */
+const JOB_COST_WEIGHT = 0.05;
 
 /** A new job joins its queue. */
 export function enqueue(state: SchedulerState, record: JobRecord, nowMs: number): void {
-  record.bucket.model.liveJobs++;
-  record.bucket.liveJobs++;
+  const { bucket } = record;
+  const { model } = bucket;
+  model.liveJobs++;
+  bucket.liveJobs++;
   wait(state, record, state.nextSequence++, 0, record.rows, FIRST_TRY, nowMs);
+  const costMs = record.rows * rateOf(state, bucket);
+  model.jobCostMs += (costMs - model.jobCostMs) * (model.jobCostMs === 0 ? 1 : JOB_COST_WEIGHT);
 }
 
 /** Rows that came back from a batch wait again, at their job's old place. */

@@ -22,7 +22,10 @@ describe('admission', () => {
         const gate = createGate({
           clock,
           limits: LIMITS,
-          backlog: (key) => ({ queuedJobs: queued[Number(key)] ?? 0, waitMs: (queued[Number(key)] ?? 0) * 10 }),
+          backlog: (key) => {
+            const queuedJobs = queued[Number(key)] ?? 0;
+            return { queuedJobs, activeJobs: queuedJobs, waitMs: queuedJobs * 10, jobCostMs: 10 };
+          },
           arenaUsage: () => ({ totalBytes: 10_000, usedBytes: 0, leases: 0 }),
           stopping: () => false,
           loopActiveMs: () => clock.nowMs() / 2,

@@ -1,6 +1,6 @@
 /** A pipeline whose models are identities: output i is input i. It runs at once, or waits until a test says so. */
 import type { TensorArena } from '../../src/contracts/arena.ts';
-import type { Job, JobId, OutputTensor, Pipeline, QueuePosition } from '../../src/contracts/job.ts';
+import type { Backlog, Job, JobId, OutputTensor, Pipeline, QueuePosition } from '../../src/contracts/job.ts';
 import { SluiceError } from '../../src/errors.ts';
 
 export class FakePipeline implements Pipeline {
@@ -49,8 +49,8 @@ export class FakePipeline implements Pipeline {
     return position === -1 ? null : { position: position + this.ahead, queueSize: this.#queue.length + this.ahead, etaMs: this.etaMs };
   }
 
-  backlog(): { readonly queuedJobs: number; readonly waitMs: number } {
-    return { queuedJobs: this.#queue.length, waitMs: 1500 };
+  backlog(): Backlog {
+    return { queuedJobs: this.#queue.length, activeJobs: this.#queue.length, waitMs: 1500, jobCostMs: 1 };
   }
 
   get waiting(): number {

@@ -2,10 +2,10 @@
  * A server in simulated time: clients send at random, one event loop reads heads and bodies in order, two slots run jobs.
  * Everything but the gate under test is a model of the rest.
  */
+import type { Backlog } from '../../src/contracts/job.ts';
 import type { ServingModel } from '../../src/contracts/model.ts';
 import { createGate, type Gate } from '../../src/admission/gate.ts';
 import type { AdmissionLimits } from '../../src/admission/policy.ts';
-import type { Backlog } from '../../src/admission/prediction.ts';
 import { FakeClock } from './fake-clock.ts';
 import { exponential, seededRandom } from './random.ts';
 
@@ -26,8 +26,6 @@ export interface Scenario {
   readonly networkMs: number;
   /** The pipeline's predictions are this times the truth. */
   readonly predictionBias: number;
-  /** Whether the pipeline tells activeJobs and jobCostMs, or only the contract's two figures. */
-  readonly fullBacklog: boolean;
   readonly seed: number;
 }
 
@@ -69,8 +67,7 @@ export function simulateOverload(scenario: Scenario): Outcome {
 
   function backlog(): Backlog {
     const jobCostMs = (scenario.jobMs / scenario.slots) * scenario.predictionBias;
-    const contract = { queuedJobs: queuedJobs(), waitMs: (queuedJobs() + Math.max(0, running - scenario.slots + 1)) * jobCostMs };
-    return scenario.fullBacklog ? { ...contract, activeJobs: queuedJobs() + running, jobCostMs } : contract;
+    return { queuedJobs: queuedJobs(), activeJobs: queuedJobs() + running, waitMs: (queuedJobs() + Math.max(0, running - scenario.slots + 1)) * jobCostMs, jobCostMs };
   }
 
   const gate: Gate = createGate({

@@ -17,13 +17,12 @@ const SERVER: Scenario = {
   bodyMs: 0.1,
   networkMs: 20,
   predictionBias: 1,
-  fullBacklog: true,
   seed: 1,
 };
 
 const VARIANTS: Readonly<Record<string, Partial<Scenario>>> = {
   'deadlines told': {},
-  'deadlines not told, and no more of the queue than the contract says': { deadlineTold: false, fullBacklog: false },
+  'deadlines not told': { deadlineTold: false },
   'jobs that take twice as long as predicted': { deadlineTold: false, predictionBias: 0.5 },
 };
 

@@ -1,47 +1,30 @@
 import { describe, expect, it } from 'vitest';
-import { arrivingRequests, FrontCost, jobCostMs, predictWaitMs, RecentCount } from '../../../src/admission/prediction.ts';
+import { arrivingRequests, FrontCost, predictWaitMs, RecentCount } from '../../../src/admission/prediction.ts';
+import type { Backlog } from '../../../src/contracts/job.ts';
+
+const backlog = (known: Partial<Backlog>): Backlog => ({ queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0, ...known });
 
 describe('arrivingRequests', () => {
   it('counts what is admitted and not yet in the pipeline', () => {
-    expect(arrivingRequests({ queuedJobs: 4, waitMs: 0, activeJobs: 7 }, 10, 100)).toBe(3);
-  });
-
-  it('knows only the queue when the pipeline tells no more', () => {
-    expect(arrivingRequests({ queuedJobs: 4, waitMs: 0 }, 10, 100)).toBe(6);
+    expect(arrivingRequests(backlog({ activeJobs: 7 }), 10, 100)).toBe(3);
   });
 
   it('is never more than were admitted of late: slow uploads are not a queue', () => {
-    expect(arrivingRequests({ queuedJobs: 0, waitMs: 0, activeJobs: 0 }, 500, 20)).toBe(20);
+    expect(arrivingRequests(backlog({}), 500, 20)).toBe(20);
   });
 
   it('is never negative', () => {
-    expect(arrivingRequests({ queuedJobs: 12, waitMs: 0 }, 10, 100)).toBe(0);
-  });
-});
-
-describe('jobCostMs', () => {
-  it('takes the pipeline at its word', () => {
-    expect(jobCostMs({ queuedJobs: 100, waitMs: 100, jobCostMs: 3 }, 9)).toBe(3);
-  });
-
-  it('derives it from a long queue, and keeps what it knew in a short one', () => {
-    expect(jobCostMs({ queuedJobs: 100, waitMs: 50 }, 0)).toBe(0.5);
-    expect(jobCostMs({ queuedJobs: 100, waitMs: 50 }, 9)).toBe(0.5);
-    expect(jobCostMs({ queuedJobs: 7, waitMs: 50 }, 9)).toBe(9);
-  });
-
-  it("does not take other models' work for its own", () => {
-    expect(jobCostMs({ queuedJobs: 10, waitMs: 1_000 }, 0.5)).toBe(0.5);
+    expect(arrivingRequests(backlog({ activeJobs: 12 }), 10, 100)).toBe(0);
   });
 });
 
 describe('predictWaitMs', () => {
   it('adds what is arriving to the queue', () => {
-    expect(predictWaitMs({ queuedJobs: 10, waitMs: 5 }, 20, 0.5, 20, 0.1)).toBe(15);
+    expect(predictWaitMs(backlog({ waitMs: 5, jobCostMs: 0.5 }), 20, 20, 0.1)).toBe(15);
   });
 
   it('goes by the front where that is slower', () => {
-    expect(predictWaitMs({ queuedJobs: 0, waitMs: 0 }, 20, 0.5, 60, 1)).toBe(60);
+    expect(predictWaitMs(backlog({ jobCostMs: 0.5 }), 20, 60, 1)).toBe(60);
   });
 });
 
