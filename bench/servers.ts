@@ -54,10 +54,10 @@ function prepareSluice(scratch: string): ServerCommand {
 /**
  * Arguments of node in package.json's `start` script.
  *
- * @throws Error when the script is not a plain `node …` command.
+ * @throws Error when the script is not a plain `exec node …` command.
  */
 export function parseStartScript(script: string): string[] {
-  const [command, ...args] = script.trim().split(/\s+/);
-  if (command !== 'node' || /["'$&|;]/.test(script)) throw new Error(`package.json: the start script must be a plain node command, got ${script}`);
+  const [exec, command, ...args] = script.trim().split(/\s+/);
+  if (exec !== 'exec' || command !== 'node' || /["'$&|;]/.test(script)) throw new Error(`package.json: the start script must be a plain "exec node" command, got ${script}`);
   return args;
 }
