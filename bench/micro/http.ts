@@ -10,7 +10,7 @@ import type { AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import autocannon from 'autocannon';
 import { systemClock } from '../../src/contracts/clock.ts';
-import type { Job, Pipeline } from '../../src/contracts/job.ts';
+import type { Backlog, Job, Pipeline } from '../../src/contracts/job.ts';
 import type { ServingModel } from '../../src/contracts/model.ts';
 import type { HttpDeps } from '../../src/http/ports.ts';
 import { buildServer } from '../../src/http/server.ts';
@@ -69,7 +69,7 @@ class InstantPipeline implements Pipeline {
 
   cancel(): void { /* nothing waits */ }
   position(): null { return null; }
-  backlog(): { queuedJobs: number; waitMs: number } { return { queuedJobs: 0, waitMs: 0 }; }
+  backlog(): Backlog { return { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 }; }
 }
 
 function fakeDeps(): HttpDeps {

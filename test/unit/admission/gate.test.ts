@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createGate, type Gate } from '../../../src/admission/gate.ts';
 import { type AdmissionLimits, DEFAULT_LIMITS } from '../../../src/admission/policy.ts';
-import type { Backlog } from '../../../src/admission/prediction.ts';
+import type { Backlog } from '../../../src/contracts/job.ts';
 import type { ServingModel } from '../../../src/contracts/model.ts';
 import type { RequestHead } from '../../../src/contracts/stages.ts';
 import { SluiceError } from '../../../src/errors.ts';
