@@ -55,7 +55,10 @@ function makespanMs(rows: number, size: number, curve: CostCurve, slotOffsetsMs:
   while (left > 0) {
     let first = 0;
     for (let i = 1; i < slots; i++) if (freeMs[i]! < freeMs[first]!) first = i;
-    if (left > slots) left -= addRounds(left, slots, freeMs[first]!, costMs, steps);
+    const added = left > slots ? addRounds(left, slots, freeMs[first]!, costMs, steps) : 0;
+    left -= added;
+    // The last batch may be smaller, and done before those of the rounds.
+    if (added > 0) for (let i = 0; i < slots; i++) if (freeMs[i]! < Infinity) endMs = Math.max(endMs, freeMs[i]!);
     const doneMs = freeMs[first]! + (left === 1 ? lastMs : costMs);
     freeMs[first] = doneMs;
     if (doneMs > endMs) endMs = doneMs;

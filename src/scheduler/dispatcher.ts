@@ -225,7 +225,8 @@ export class Dispatcher implements Pipeline, DeviceListener {
       else if (sent === 'refused') this.#decideAgain = true;
     }
     if (unsent !== null) this.#outOfSpace(unsent);
-    this.#arm(wakeAtMs);
+    // Rows that could not be sent wait again, with their deadlines.
+    this.#arm(Math.min(wakeAtMs, nextDueMs(this.#state.deadlines)));
   }
 
   /**

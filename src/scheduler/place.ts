@@ -7,6 +7,9 @@ import { hasIdleSlot, hasRoom, slotOffsetMs, startsInMs } from './slots.ts';
 import { shouldStage } from './stage.ts';
 import type { DeviceSlots, LearnedCurve, Placement, SchedulerState, WaitingQueue } from './state.ts';
 
+/** Timers have no finer step. */
+const MIN_TIMER_MS = 1;
+
 export interface Place {
   readonly placement: Placement;
   readonly curve: LearnedCurve;
@@ -36,7 +39,8 @@ export function placeQueue(state: SchedulerState, queue: WaitingQueue, nowMs: nu
     const { device } = candidate.placement;
     if (!hasRoom(device)) continue;
     if (!hasIdleSlot(device) && !maybeStage(state, queue, candidate)) {
-      lookAgainMs = Math.min(lookAgainMs, nowMs + candidate.startsInMs - state.tuning.stageLeadMs);
+      // A moment too small to move the clock by would be looked at again forever.
+      lookAgainMs = Math.min(lookAgainMs, nowMs + Math.max(MIN_TIMER_MS, candidate.startsInMs - state.tuning.stageLeadMs));
       continue;
     }
     if (best === null || isBetter(candidate, best)) best = candidate;
@@ -126,7 +130,7 @@ function claim(state: SchedulerState, queue: WaitingQueue, candidates: readonly 
   }
 }
 
-/** When the devices that are waited for have been late for so long that the idle one is as good. One millisecond at least: timers have no finer step. */
+/** When the devices that are waited for have been late for so long that the idle one is as good. */
 function waitingEndsMs(state: SchedulerState, candidates: readonly Candidate[], best: Candidate, nowMs: number): number {
   const untilMs = best.finishMs * (1 - state.tuning.waitGain);
   let waitMs = Infinity;
@@ -134,5 +138,5 @@ function waitingEndsMs(state: SchedulerState, candidates: readonly Candidate[], 
     const slackMs = untilMs - curve.costMs[rows]!;
     if (slackMs >= startsIn) waitMs = Math.min(waitMs, startsIn + slackMs);
   }
-  return nowMs + Math.max(1, waitMs);
+  return nowMs + Math.max(MIN_TIMER_MS, waitMs);
 }

@@ -120,7 +120,11 @@ function account(state: SchedulerState, queue: WaitingQueue, entries: number, wo
 function heldUntil(queue: WaitingQueue, first: Entry): number {
   const { policy } = queue.bucket.model.model;
   if (policy.maxQueueDelayMs === null || policy.maxQueueDelayMs <= 0 || queue.alone) return -Infinity;
-  return queue.rows >= fullRows(queue) ? -Infinity : first.record.job.enqueuedMs + policy.maxQueueDelayMs;
+  if (queue.rows >= fullRows(queue)) return -Infinity;
+  // The oldest counts, not the most urgent: one that came later must not hold those before it any longer.
+  let oldestMs = first.record.job.enqueuedMs;
+  for (const level of queue.levels) if (level.first !== null) oldestMs = Math.min(oldestMs, level.first.record.job.enqueuedMs);
+  return oldestMs + policy.maxQueueDelayMs;
 }
 
 /** Rows at which waiting for more is over: the largest preferred size, or the largest size at all. */
