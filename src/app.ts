@@ -74,6 +74,7 @@ export function buildApp(config: Config, log: Logger, version: string): App {
     batchDone: (result) => { dispatcher.batchDone(result); },
     batchLost: (loss) => { dispatcher.batchLost(loss); },
     stateChanged: (device, state) => { dispatcher.stateChanged(device, state); },
+    modelLost: (device, key, reason) => { repository.modelLost(device, key, reason); },
   };
   const devices = createDevices(plan, {
     arena, native: native.module, clock, listener, log,
@@ -139,7 +140,9 @@ export function buildApp(config: Config, log: Logger, version: string): App {
     async close() {
       stopping = true;
       repository.stop();
-      await Promise.all([dispatcher.close(), server.close()]);
+      // Health says that it stops, and new work is refused, while accepted work is done and told to who waits for it.
+      await dispatcher.close();
+      await server.close();
       await Promise.all(devices.map((device) => device.close()));
       results.close();
       arena.memory.close();

@@ -6,7 +6,7 @@ import { batcher } from '../../src/batching/index.ts';
 import { createArena } from '../../src/arena/arena.ts';
 import type { TensorArena, TensorMemory } from '../../src/contracts/arena.ts';
 import { systemClock } from '../../src/contracts/clock.ts';
-import type { BatchOrder, Device, DeviceListener } from '../../src/contracts/device.ts';
+import type { BatchOrder, Device, BatchListener } from '../../src/contracts/device.ts';
 import type { Job, Reply } from '../../src/contracts/job.ts';
 import type { LoadReport, ServingModel } from '../../src/contracts/model.ts';
 import type { Observer } from '../../src/contracts/stages.ts';
@@ -45,7 +45,7 @@ class InstantDevice implements Partial<Device> {
   readonly prefetch = 2;
   readonly id: string;
   readonly held: BatchOrder[] = [];
-  listener: DeviceListener | null = null;
+  listener: BatchListener | null = null;
 
   constructor(id: string) {
     this.id = id;

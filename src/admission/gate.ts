@@ -85,6 +85,10 @@ export function createGate(options: GateOptions): Gate {
       const backlog = options.backlog(key);
       const load = loads.get(key) ?? new ModelLoad();
       setArriving(load, arrivingRequests(backlog, load.requests, load.ofLate.read(nowMs)));
+      // What other models have arriving is in the front's way too, and may have arrived since they were last asked for.
+      for (const [other, beside] of loads) {
+        if (beside !== load && beside.arriving > 0) setArriving(beside, arrivingRequests(options.backlog(other), beside.requests, beside.ofLate.read(nowMs)));
+      }
       const waitMs = predictWaitMs(backlog, load.arriving, arriving, front.costMs);
       const error = refusal(head, backlog, load, waitMs, nowMs);
       if (error !== null) throw error;

@@ -90,12 +90,18 @@ export interface DeviceStatus {
 }
 
 /** What a device tells the pipeline. */
-export interface DeviceListener {
+export interface BatchListener {
   /** A host began the batch (it may have waited behind another one). */
   batchStarted(batchId: number, startedMs: number): void;
   batchDone(result: BatchResult): void;
   batchLost(loss: DeviceLoss): void;
   stateChanged(device: DeviceId, state: DeviceState): void;
+}
+
+/** What a device tells everybody. */
+export interface DeviceListener extends BatchListener {
+  /** A model that served there did not load again after a restart: batches for it are lost there from now on. */
+  modelLost(device: DeviceId, model: ModelKey, reason: string): void;
 }
 
 /** One device as the pipeline sees it; behind it stands a child process that the supervisor keeps alive. */

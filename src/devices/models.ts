@@ -36,6 +36,8 @@ export class DeviceModels {
   /** A source comes here once it has loaded: one that kills its host is not tried again. */
   private readonly models = new Map<ModelKey, Remembered>();
   private readonly failures = new Map<ModelKey, string>();
+  /** During whose reload a host died. */
+  private readonly suspects = new Set<ModelKey>();
   private tasks: Promise<unknown> = Promise.resolve();
 
   constructor(plan: PlannedDevice, ports: DevicePorts, host: CurrentHost) {
@@ -88,18 +90,28 @@ export class DeviceModels {
     });
   }
 
-  /** Loads everything again into a new host, while `isCurrent()`. What fails now, or kills the host, is left out. */
+  /**
+   * Loads everything again into a new host, while `isCurrent()`. What fails now is left out and told; so is what was loading
+   * when the host died for the second time, since once may have been an accident.
+   */
   async reload(isCurrent: () => boolean): Promise<void> {
     for (const [key, { source, loaded }] of this.models) {
       try {
         await this.ask(source, loaded);
       } catch (thrown) {
         const reason = await this.explain(thrown);
+        if (!isCurrent() && !this.suspects.has(key)) {
+          this.suspects.add(key);
+          return;
+        }
+        this.suspects.delete(key);
         this.models.delete(key);
         this.failures.set(key, reason);
         this.ports.log.error({ device: this.plan.id, model: key, reason }, 'a model did not load again after a restart');
+        this.ports.listener.modelLost(this.plan.id, key, reason);
       }
       if (!isCurrent()) return;
+      this.suspects.delete(key);
     }
   }
 

@@ -32,7 +32,8 @@ const MAX_LINE_LENGTH = 2000;
 export class HostProcess {
   readonly pid: number | null;
   private readonly child: ChildProcess;
-  private readonly control: Channel;
+  /** Null when it could not be started. */
+  private readonly control: Channel | null;
   private readonly events: HostEvents;
   private readonly tail: string[] = [];
 
@@ -46,6 +47,12 @@ export class HostProcess {
     // terminal reaches the host too, which ignores it (see host/main.ts) until the front tells it to stop.
     this.child = spawn(process.execPath, [...options.execArgv, options.entry], { cwd: '/', env: options.environment, stdio });
     this.pid = this.child.pid ?? null;
+    this.watch();
+    if (this.pid === null) {
+      // No descriptor or process is left: there may be no pipes either.
+      this.control = null;
+      return;
+    }
     // Typed for five descriptors; there are six.
     const pipes = this.child.stdio as readonly unknown[] as readonly Duplex[];
     this.control = new Channel(pipes[CONTROL_FD]!, {
@@ -62,11 +69,10 @@ export class HostProcess {
     doorbell.on('error', () => undefined);
     this.readLines(this.child.stdout);
     this.readLines(this.child.stderr);
-    this.watch();
   }
 
   send(message: FrontMessage): void {
-    this.control.send(message);
+    this.control?.send(message);
   }
 
   kill(): void {
@@ -82,14 +88,14 @@ export class HostProcess {
   private watch(): void {
     let how = 'the host could not be started';
     this.child.on('error', (error) => {
-      how = `the host could not be started: ${error.message}`;
-      if (this.pid === null) this.events.exited(how);
+      if (this.pid === null) this.events.exited(`the host could not be started: ${error.message}`);
+      else this.events.line(error.message);
     });
     this.child.on('exit', (code, signal) => {
       how = signal === null ? `the host exited with code ${code ?? 'unknown'}` : `the host was killed by ${signal}`;
     });
     this.child.on('close', () => {
-      this.events.exited(how);
+      if (this.pid !== null) this.events.exited(how);
     });
   }
 

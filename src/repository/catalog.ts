@@ -77,10 +77,16 @@ export class Catalog {
     return serving;
   }
 
-  finishUnload(name: string, version: string): void {
+  finishUnload(name: string, version: string, reason = 'unloaded'): void {
     const record = this.#version(name, version);
     record.state = transition(record.state, 'UNAVAILABLE');
-    record.reason = 'unloaded';
+    record.reason = reason;
+  }
+
+  /** The same model, on other devices. */
+  moveServing(name: string, version: string, serving: Serving): void {
+    this.#version(name, version).serving = serving;
+    this.#findNewest(name);
   }
 
   /** Remembers a folder that is no model. '' takes it back. */

@@ -138,6 +138,32 @@ export class Repository implements ModelRepository {
     await this.#operations.run(name, async () => Promise.all(this.#catalog.versions(name).map((version) => this.#unloadVersion(name, version))));
   }
 
+  /**
+   * A device that restarted could not load the model again. It serves on the devices that are left, or is UNAVAILABLE with the
+   * reason; load() tries all devices again.
+   */
+  modelLost(device: DeviceId, key: ModelKey, reason: string): void {
+    const lost = [...this.#catalog.everyServing()].find(({ model }) => model.key === key);
+    if (lost === undefined || this.#stop.signal.aborted) return;
+    const { name, version } = lost.model;
+    void this.#operations.run(name, async () => {
+      const serving = this.#catalog.serving(name, version);
+      if (serving?.model.key !== key) return;
+      const reports = new Map([...serving.reports].filter(([id]) => id !== device));
+      if (reports.size === 0) {
+        await this.#retire(this.#catalog.beginUnload(name, version));
+        this.#catalog.finishUnload(name, version, `${device} could not load it again after a restart: ${reason}`);
+        return;
+      }
+      this.#options.observer.fallback({ model: key, device, reason });
+      // Without a fingerprint, so that the next load is one, though no file has changed.
+      this.#catalog.moveServing(name, version, { ...serving, reports, fingerprint: '' });
+      this.#options.serve.addModel(serving.model, reports);
+    }).catch((error: unknown) => {
+      this.#options.logger.error({ model: key, device, err: error }, `${key} could not be taken from ${device}`);
+    });
+  }
+
   /** Ends downloads and lets no further load begin. What serves goes on. */
   stop(): void {
     this.#stop.abort();
@@ -151,7 +177,7 @@ export class Repository implements ModelRepository {
       const before = this.#catalog.serving(name, version);
       const serving = await this.#prepare(task, before);
       if (serving === before) return;
-      this.#options.serve.addModel(serving.model, serving.reports);
+      await this.#serve(serving);
       const replaced = this.#catalog.finishLoad(name, version, serving);
       this.#announce(serving);
       progress('ready', [...serving.reports.keys()].join(', '));
@@ -202,6 +228,16 @@ export class Repository implements ModelRepository {
         progress('fetching', `${mebibytes(receivedBytes)}${totalBytes === null ? '' : ` of ${mebibytes(totalBytes)}`} MiB`);
       },
     }, { cacheDir: settings.cacheDir, hubUrl: settings.hubUrl, proxyUrl: settings.proxyUrl, clock });
+  }
+
+  /** Throws what the pipeline has against it; then it is loaded nowhere. */
+  async #serve({ model, reports }: Serving): Promise<void> {
+    try {
+      this.#options.serve.addModel(model, reports);
+    } catch (error) {
+      await withdraw(model, this.#options.devices.filter(({ id }) => reports.has(id)), this.#options.logger);
+      throw error;
+    }
   }
 
   async #unloadVersion(name: string, version: string): Promise<void> {

@@ -5,7 +5,7 @@
 import type { TensorArena } from '../contracts/arena.ts';
 import type { Batcher } from '../contracts/batching.ts';
 import type { Clock } from '../contracts/clock.ts';
-import type { BatchResult, Device, DeviceId, DeviceListener, DeviceLoss, DeviceState } from '../contracts/device.ts';
+import type { BatchResult, Device, DeviceId, BatchListener, DeviceLoss, DeviceState } from '../contracts/device.ts';
 import type { Backlog, Job, JobId, Pipeline, QueuePosition } from '../contracts/job.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
 import type { Observer } from '../contracts/stages.ts';
@@ -39,7 +39,7 @@ export interface DispatcherOptions {
 /** A minute is soon enough to look again, and far from setTimeout's limit of 24 days. */
 const LONGEST_TIMER_MS = 60_000;
 
-export class Dispatcher implements Pipeline, DeviceListener {
+export class Dispatcher implements Pipeline, BatchListener {
   readonly #clock: Clock;
   readonly #arena: TensorArena;
   readonly #batcher: Batcher;
@@ -286,7 +286,7 @@ export class Dispatcher implements Pipeline, DeviceListener {
   }
 }
 
-/** The scheduling stage: `Pipeline` for the adapters, `DeviceListener` for the devices. */
+/** The scheduling stage: `Pipeline` for the adapters, `BatchListener` for the devices. */
 export function createDispatcher(options: DispatcherOptions): Dispatcher {
   return new Dispatcher(options);
 }

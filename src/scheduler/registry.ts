@@ -52,7 +52,7 @@ export function setDeviceState(state: SchedulerState, id: DeviceId, deviceState:
 export function addModel(state: SchedulerState, model: ServingModel, reports: ReadonlyMap<DeviceId, LoadReport>, nowMs: number): ModelState {
   const known = state.models.get(model.key);
   if (known?.draining === true) throw new SluiceError('NOT_READY', `${model.key} is still being unloaded`);
-  const permit = declare(state.permits, model.concurrency, model.key, state.devices.map(({ id }) => id));
+  const permit = declare(state.permits, model.concurrency, model, state.devices.map(({ id }) => id));
   const placements: Placement[] = [];
   for (const device of state.devices) {
     const report = reports.get(device.id);

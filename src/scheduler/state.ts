@@ -152,9 +152,9 @@ export interface Group {
 /** A model's own concurrency id. */
 export interface Permit {
   readonly id: string;
-  readonly limit: number;
+  limit: number;
   /** Models that declared it, in order. */
-  readonly models: ModelKey[];
+  readonly models: { readonly key: ModelKey; readonly name: string }[];
   used: number;
 }
 

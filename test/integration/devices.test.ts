@@ -1,6 +1,6 @@
 /** Device hosts as real processes, over both ways that orders can take: the shared ring, and messages. */
-import { execFileSync, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -307,6 +307,21 @@ describe('loading', () => {
     expect(cpu.status().fallbacks).toEqual([]);
   });
 
+  it('says which model does not load again after a restart, and serves the others', async () => {
+    const { harness, cpu } = start();
+    const gone = file('gone');
+    writeFileSync(gone, identityModel('FP32'));
+    await cpu.load(sourceOf('gone/1', gone));
+    await cpu.load(orientation);
+    rmSync(gone);
+    process.kill(cpu.status().pid!, 'SIGKILL');
+    await harness.recorder.until(() => cpu.status().restarts === 1 && cpu.status().state === 'READY');
+    expect(harness.recorder.lostModels).toEqual([expect.stringMatching(/^cpu gone\/1: /)]);
+    expect(cpu.status().fallbacks.map(({ model }) => model)).toEqual(['gone/1']);
+    const id = harness.run(cpu, 'gone/1', [{ shape: [1, 1], data: Float32Array.of(1) }]);
+    expect(await harness.recorder.end(id)).toMatchObject({ reason: 'gone/1 is not loaded on cpu' });
+  });
+
   it('tells what CUDA lacks on this machine', async () => {
     const { devices, close } = (harness = startDevices());
     await close();
@@ -329,16 +344,5 @@ describe('loading', () => {
     });
     await expect(device!.load(orientation)).rejects.toMatchObject({ code: 'MODEL_LOAD_FAILED', message: expect.stringContaining('the CUDA provider of onnxruntime-node is not installed: run `') });
     await device!.close();
-  });
-});
-
-describe('the front', () => {
-  it('leaves no orphan when it is killed', async () => {
-    const script = fileURLToPath(new URL('../support/front-process.mjs', import.meta.url));
-    const front = spawn(process.execPath, [script], { stdio: ['ignore', 'pipe', 'inherit'] });
-    const hostPid = await new Promise<number>((resolve) => front.stdout.once('data', (line: Buffer) => resolve(Number(line))));
-    expect(readFileSync(`/proc/${hostPid}/cmdline`, 'utf8')).toContain('sluice cpu');
-    front.kill('SIGKILL');
-    while (existsSync(`/proc/${hostPid}`)) await new Promise((resolve) => setTimeout(resolve, 5));
   });
 });

@@ -13,6 +13,7 @@ export type BatchEnd = BatchResult | DeviceLoss;
 
 /** Records what devices tell, and lets a test wait for it. */
 export class Recorder implements DeviceListener {
+  readonly lostModels: string[] = [];
   readonly states: string[] = [];
   readonly started = new Map<number, number>();
   readonly ended = new Map<number, BatchEnd>();
@@ -33,6 +34,11 @@ export class Recorder implements DeviceListener {
 
   stateChanged(device: string, state: DeviceState): void {
     this.states.push(`${device} ${state}`);
+    this.#notify();
+  }
+
+  modelLost(device: string, model: string, reason: string): void {
+    this.lostModels.push(`${device} ${model}: ${reason}`);
     this.#notify();
   }
 

@@ -4,7 +4,7 @@
  */
 import type { TensorArena } from '../../src/contracts/arena.ts';
 import type { Clock } from '../../src/contracts/clock.ts';
-import type { BatchInput, BatchOrder, BatchOutput, BatchResult, Device, DeviceId, DeviceListener, DeviceState, DeviceStatus } from '../../src/contracts/device.ts';
+import type { BatchInput, BatchOrder, BatchOutput, BatchResult, Device, DeviceId, BatchListener, DeviceState, DeviceStatus } from '../../src/contracts/device.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../../src/contracts/model.ts';
 import { ELEMENT_BYTES, elementCount } from '../../src/contracts/tensor.ts';
 
@@ -38,7 +38,7 @@ export class FakeDevice implements Device {
   /** Everything that was ever run. */
   readonly orders: BatchOrder[] = [];
   readonly budgetsMs: number[] = [];
-  listener: DeviceListener | null = null;
+  listener: BatchListener | null = null;
   /** Answers instead of identity, e.g. a failure; null to compute. */
   respond: ((order: BatchOrder) => BatchResult | null) | null = null;
   #state: DeviceState = 'READY';

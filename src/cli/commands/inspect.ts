@@ -43,7 +43,7 @@ async function withDevice<Result>(use: (device: Device) => Promise<Result>): Pro
   const log = { debug: () => undefined, info: () => undefined, warn: () => undefined, error: () => undefined };
   const [device] = createDevices({ devices: [{ id: 'cpu', kind: 'cpu', provider: 'cpu', slots: 1, prefetch: 1, gpu: null }], sentence: '' }, {
     arena: createArena(memory), native, clock: systemClock, log, environment: config.hostEnvironment, libraryPath: [],
-    listener: { batchStarted: () => undefined, batchDone: () => undefined, batchLost: () => undefined, stateChanged: () => undefined },
+    listener: { batchStarted: () => undefined, batchDone: () => undefined, batchLost: () => undefined, stateChanged: () => undefined, modelLost: () => undefined },
   });
   if (device === undefined) throw new Error('no device was made. This is a bug.');
   try {

@@ -123,8 +123,13 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
     }
   }
 
+  /** As a reply: the job failed. As a body's sink: the body can't be read, and what it has reserved goes back. */
   failed(error: SluiceError): void {
     if (this.#phase === 'over') return;
+    if (this.#phase === 'reading') {
+      this.#refuse(error);
+      return;
+    }
     this.#over();
     this.#record?.add('error', errorPayload(this.#id, error));
     if (!this.#response.headersSent) this.#sendError(error);

@@ -79,7 +79,7 @@ export class EventStreams {
     record.add('queued', smallPayload(data));
   }
 
-  /** Ends every stream with an `error` event. For a stop: accepted work should have finished before. */
+  /** Ends every stream whose request isn't over with an `error` event. The others have their last event, or are being sent it. */
   close(): void {
     this.#cancelHeartbeat?.();
     this.#cancelRefresh?.();
@@ -87,6 +87,7 @@ export class EventStreams {
     this.#cancelRefresh = null;
     const stopping = new SluiceError('STOPPING', 'the server is stopping');
     for (const stream of [...this.#streams]) {
+      if (stream.record.settled) continue;
       const data = Buffer.from(errorPayload(stream.record.id, stopping).json()).toString();
       stream.close(`event: error\ndata: ${data}\n\n`);
     }

@@ -1,4 +1,5 @@
 /** What clients send wrong: a 4xx that names the field, what came and what is wanted; never a 5xx, never a place left held. */
+import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import '../../support/fast-check.ts';
@@ -187,5 +188,16 @@ describe('anything at all', () => {
       const { status } = await post('vector', body);
       expect(status === 200 || (status >= 400 && status <= 501 && status !== 500)).toBe(true);
     }), { numRuns: 500 });
+  });
+});
+
+describe('compressed bodies', () => {
+  test('that end badly give back what their beginning has reserved', async () => {
+    const tensor: ClientTensor = { name: 'x', datatype: 'FP32', shape: [10_000, 2], values: Array.from({ length: 20_000 }, (_, index) => Math.sin(index)) };
+    const { body, headers } = clientRequest([tensor]);
+    const broken = gzipSync(body);
+    broken.fill(0, broken.length - 8);
+    const { status, error } = await post('vector', broken, { ...headers, 'content-encoding': 'gzip' });
+    expect({ status, error }).toEqual({ status: 400, error: expect.stringMatching(/gzip/) });
   });
 });

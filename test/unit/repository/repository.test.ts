@@ -291,6 +291,17 @@ describe('repository', () => {
     expect(cpu.calls).toEqual(['load rec/1', 'loaded rec/1']);
   });
 
+  it('moves a model that a device lost in a restart, or says that it is gone; a load tries again', async () => {
+    folder.add('m', BYTES);
+    await repository.loadAll();
+    repository.modelLost('cpu', 'other/1', 'never heard of');
+    repository.modelLost('cpu', 'm/1', 'no memory');
+    await repository.load('m');
+    expect(told).toEqual(['add m/1 on cpu', 'remove m/1', 'drained m/1', 'add m/1 on cpu']);
+    repository.modelLost('cpu', 'm/1', 'no memory');
+    await expect.poll(() => repository.index()).toEqual([{ name: 'm', version: '1', state: 'UNAVAILABLE', reason: 'cpu could not load it again after a restart: no memory' }]);
+  });
+
   it('begins no load once it is stopped', async () => {
     folder.add('m', BYTES);
     repository.stop();

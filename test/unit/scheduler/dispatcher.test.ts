@@ -252,6 +252,19 @@ describe('bounds', () => {
     expect(rig.outcomes.every(echoes)).toBe(true);
   });
 
+  test('a model that is loaded anew brings a new limit, unless another model shares the id', () => {
+    const rig = new Rig([{ id: 'cpu', slots: 4 }]);
+    const model = (name: string, limit: number, revision = '') => ({ ...servingModel({ name, concurrency: { id: 'db', limit } }), key: `${name}/1${revision}` });
+    rig.serve(model('a', 3), { cpu: FLAT_COSTS });
+    const again = rig.serve(model('a', 1, '#2'), { cpu: FLAT_COSTS });
+    [again, again].forEach((served) => rig.submit(served));
+    rig.turn();
+    expect(rig.devices[0]!.runningCount).toBe(1);
+    expect(() => rig.serve(model('b', 2), { cpu: FLAT_COSTS })).toThrow(/limit 1 in a\/1 and 2 in b\/1/);
+    rig.drain();
+    expect(rig.outcomes.every(echoes)).toBe(true);
+  });
+
   test('priority goes before arrival', () => {
     const rig = new Rig([{ id: 'cpu' }]);
     const model = rig.serve(servingModel({ batchable: false, tensors: [{ shape: [1, 4], axis: null }] }), { cpu: { 1: 1 } });
