@@ -42,7 +42,7 @@ describe('parseListeningLine', () => {
 
 describe('parseStartScript', () => {
   test('keeps the flags of V8', () => {
-    expect(parseStartScript('exec node --max-semi-space-size=8 dist/cli/main.js serve')).toEqual(['--max-semi-space-size=8', 'dist/cli/main.js', 'serve']);
+    expect(parseStartScript('exec node --max-semi-space-size=32 dist/cli/main.js serve')).toEqual(['--max-semi-space-size=32', 'dist/cli/main.js', 'serve']);
   });
   test.each(['sluice serve', 'node x.js', 'A=1 exec node x.js', 'exec node "a b.js"', 'exec node x.js && node y.js'])('refuses %j', (script) => {
     expect(() => parseStartScript(script)).toThrow(/plain "exec node" command/);
