@@ -9,6 +9,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import type { BatchResult, Device } from '../../src/contracts/device.ts';
 import type { Region } from '../../src/contracts/tensor.ts';
 import { startDevices, sourceOf, type BatchEnd, type Harness, type HarnessOptions } from '../support/device-harness.ts';
+import { threadStates } from '../support/server.ts';
 import { TRAP_MODELS, identityModel } from '../support/trap-models.ts';
 
 const require = createRequire(import.meta.url);
@@ -251,7 +252,9 @@ describe.each(['addon', 'fallback'] as const)('a CPU host with the %s', (native)
   it('kills a host that is stopped before it begins a batch', async () => {
     const { harness, cpu } = start({ native });
     await cpu.load(sourceOf('loop/1', file('loop')));
-    process.kill(cpu.status().pid!, 'SIGSTOP');
+    const pid = cpu.status().pid!;
+    process.kill(pid, 'SIGSTOP');
+    await expect.poll(() => threadStates(pid)).toEqual(new Set(['T']));
     const id = harness.run(cpu, 'loop/1', [{ shape: [1, 1], data: Float32Array.of(1) }], { budgetMs: 300 });
     expect(await harness.recorder.end(id)).toEqual({ batchId: id, reason: 'the host did not begin it within 300 ms' });
     await harness.recorder.until(() => cpu.status().state === 'READY');

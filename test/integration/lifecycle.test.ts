@@ -1,7 +1,7 @@
 /** Starting, stopping and dying. */
 import { describe, expect, test } from 'vitest';
 import { binaryRequest, infer, noise } from '../support/oip.ts';
-import { childrenOf, isAlive, startServer, waitUntil } from '../support/server.ts';
+import { childrenOf, isAlive, startServer, threadStates, waitUntil } from '../support/server.ts';
 
 const ROW = [1, 3, 48, 192];
 const ELEMENTS = 3 * 48 * 192;
@@ -22,7 +22,10 @@ describe('stopping', () => {
     const children = childrenOf(server.pid);
     expect(children).toHaveLength(1);
     // Held in the host, so that all of it is accepted and none of it done when the signal comes.
-    for (const child of children) process.kill(child, 'SIGSTOP');
+    for (const child of children) {
+      process.kill(child, 'SIGSTOP');
+      await expect.poll(() => threadStates(child)).toEqual(new Set(['T']));
+    }
     const work = Array.from({ length: 20 }, (_, seed) => infer(server.url, 'text-orientation', ROW, noise(seed, ELEMENTS)));
     const stream = await fetch(`${server.url}/v2/models/text-orientation/infer`, { method: 'POST', ...withEvents(binaryRequest('x', ROW, noise(99, ELEMENTS))) });
     await waitUntil(async () => (await pending(server.url)) === 21);

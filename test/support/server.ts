@@ -116,3 +116,8 @@ function parseLine(line: string): LogLine {
 function render(logs: readonly LogLine[]): string {
   return logs.map((line) => JSON.stringify(line)).join('\n');
 }
+
+/** Letters of proc(5): after a SIGSTOP, `kill` returns before every thread has stopped (T). */
+export function threadStates(pid: number): Set<string | undefined> {
+  return new Set(readdirSync(`/proc/${String(pid)}/task`).map((thread) => /\) (\w)/.exec(readFileSync(`/proc/${String(pid)}/task/${thread}/stat`, 'utf8'))?.[1]));
+}
