@@ -6,8 +6,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { createArena } from '../../src/arena/arena.ts';
+import { createMemory } from '../../src/arena/memory.ts';
+import { systemClock } from '../../src/contracts/clock.ts';
 import type { BatchResult, Device } from '../../src/contracts/device.ts';
 import type { Region } from '../../src/contracts/tensor.ts';
+import { createDevices } from '../../src/devices/index.ts';
+import { loadNative } from '../../src/native/load.ts';
 import { startDevices, sourceOf, type BatchEnd, type Harness, type HarnessOptions } from '../support/device-harness.ts';
 import { threadStates } from '../support/server.ts';
 import { TRAP_MODELS, identityModel } from '../support/trap-models.ts';
@@ -325,20 +330,12 @@ describe('loading', () => {
     expect(await harness.recorder.end(id)).toMatchObject({ reason: 'gone/1 is not loaded on cpu' });
   });
 
-  it('tells what CUDA lacks on this machine', async () => {
+  it('tells what CUDA lacks on this machine', async ({ skip }) => {
     const { devices, close } = (harness = startDevices());
     await close();
     const gpu = { id: 'gpu:0', kind: 'gpu', provider: 'cuda', slots: 1, prefetch: 1, gpu: null } as const;
     expect(devices).toHaveLength(1);
-    const { createDevices } = await import('../../src/devices/index.ts');
-    const { loadNative } = await import('../../src/native/load.ts');
-    const { createArena } = await import('../../src/arena/arena.ts');
-    const { createMemory } = await import('../../src/arena/memory.ts');
-    const { systemClock } = await import('../../src/contracts/clock.ts');
-    if (existsSync('/proc/driver/nvidia/version')) {
-      console.log('not tested: this machine has an NVIDIA driver');
-      return;
-    }
+    if (existsSync('/proc/driver/nvidia/version')) skip('this machine has an NVIDIA driver');
     const native = loadNative('addon').module;
     const quiet = (): void => undefined;
     const [device] = createDevices({ devices: [gpu], sentence: '' }, {
