@@ -52,6 +52,10 @@ export function createGate(options: GateOptions): Gate {
   let bodyBytes = 0;
   let arriving = 0;
 
+  function recount(load: ModelLoad, backlog: Backlog, nowMs: number): void {
+    setArriving(load, arrivingRequests(backlog, load.requests, load.ofLate.read(nowMs)));
+  }
+
   function setArriving(load: ModelLoad, count: number): void {
     arriving += count - load.arriving;
     load.arriving = count;
@@ -84,10 +88,10 @@ export function createGate(options: GateOptions): Gate {
       const { key } = head.model;
       const backlog = options.backlog(key);
       const load = loads.get(key) ?? new ModelLoad();
-      setArriving(load, arrivingRequests(backlog, load.requests, load.ofLate.read(nowMs)));
+      recount(load, backlog, nowMs);
       // What other models have arriving is in the front's way too, and may have arrived since they were last asked for.
       for (const [other, beside] of loads) {
-        if (beside !== load && beside.arriving > 0) setArriving(beside, arrivingRequests(options.backlog(other), beside.requests, beside.ofLate.read(nowMs)));
+        if (beside !== load && beside.arriving > 0) recount(beside, options.backlog(other), nowMs);
       }
       const waitMs = predictWaitMs(backlog, load.arriving, arriving, front.costMs);
       const error = refusal(head, backlog, load, waitMs, nowMs);

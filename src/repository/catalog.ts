@@ -83,12 +83,6 @@ export class Catalog {
     record.reason = reason;
   }
 
-  /** The same model, on other devices. */
-  moveServing(name: string, version: string, serving: Serving): void {
-    this.#version(name, version).serving = serving;
-    this.#findNewest(name);
-  }
-
   /** Remembers a folder that is no model. '' takes it back. */
   setFault(name: string, fault: string): void {
     this.#record(name).fault = fault;

@@ -59,15 +59,15 @@ export async function place(source: ModelSource, ports: PlacementPorts): Promise
   const [firstDevice, { inputs, outputs }] = first;
   for (const [device, report] of others) {
     if (sameSignature(inputs, report.inputs) && sameSignature(outputs, report.outputs)) continue;
-    await withdraw(source, ports.devices.filter(({ id }) => reports.has(id)), ports.logger);
+    await withdraw(source, reports, ports);
     throw new SluiceError('MODEL_LOAD_FAILED', `${source.key}: ${firstDevice} and ${device} disagree about its inputs and outputs`);
   }
   return { reports, inputs, outputs, batching: mostCareful([...reports]) };
 }
 
-/** Unloads from devices; a device that fails to is logged, for its host is then dead or about to be. */
-export async function withdraw(source: Pick<ModelSource, 'key'>, devices: readonly Device[], logger: Logger): Promise<void> {
-  await Promise.all(devices.map((device) => device.unload(source.key).catch((error: unknown) => {
+/** Unloads from the devices that have a report; a device that fails to is logged, for its host is then dead or about to be. */
+export async function withdraw(source: Pick<ModelSource, 'key'>, reports: Placement['reports'], { devices, logger }: Pick<PlacementPorts, 'devices' | 'logger'>): Promise<void> {
+  await Promise.all(devices.filter(({ id }) => reports.has(id)).map((device) => device.unload(source.key).catch((error: unknown) => {
     logger.warn({ model: source.key, device: device.id, err: error }, `${source.key} could not be unloaded from ${device.id}`);
   })));
 }

@@ -157,7 +157,7 @@ export class Repository implements ModelRepository {
       }
       this.#options.observer.fallback({ model: key, device, reason });
       // Without a fingerprint, so that the next load is one, though no file has changed.
-      this.#catalog.moveServing(name, version, { ...serving, reports, fingerprint: '' });
+      this.#catalog.finishLoad(name, version, { ...serving, reports, fingerprint: '' });
       this.#options.serve.addModel(serving.model, reports);
     }).catch((error: unknown) => {
       this.#options.logger.error({ model: key, device, err: error }, `${key} could not be taken from ${device}`);
@@ -193,7 +193,7 @@ export class Repository implements ModelRepository {
 
   /** Fetches, places and describes a version; `before` when nothing of it has changed. */
   async #prepare({ found, version, concurrencyLimit, progress }: LoadTask, before: Serving | null): Promise<Serving> {
-    const { settings, clock, logger, devices } = this.#options;
+    const { settings, clock, logger } = this.#options;
     const { name, folder, description } = found;
     const path = version.path ?? (await this.#fetch(found, progress));
     const labels = description.labels === null || 'length' in description.labels ? description.labels : await readLines(description.labels, folder);
@@ -208,7 +208,7 @@ export class Repository implements ModelRepository {
       const placement = await place(source, { ...this.#options, gpuFallback: settings.gpuFallback });
       const problem = misfit(placement, description);
       if (problem !== null) {
-        await withdraw(source, devices.filter(({ id }) => placement.reports.has(id)), logger);
+        await withdraw(source, placement.reports, this.#options);
         throw new SluiceError('MODEL_LOAD_FAILED', problem);
       }
       logger.info({ model: source.key, ms: Math.round(clock.nowMs() - startedMs) }, `${source.key} is loaded and measured`);
@@ -235,7 +235,7 @@ export class Repository implements ModelRepository {
     try {
       this.#options.serve.addModel(model, reports);
     } catch (error) {
-      await withdraw(model, this.#options.devices.filter(({ id }) => reports.has(id)), this.#options.logger);
+      await withdraw(model, reports, this.#options);
       throw error;
     }
   }
@@ -248,7 +248,7 @@ export class Repository implements ModelRepository {
   /** Waits for accepted work, then frees the model on its devices. */
   async #retire({ model, reports }: Serving): Promise<void> {
     await this.#options.serve.removeModel(model.key);
-    await withdraw(model, this.#options.devices.filter(({ id }) => reports.has(id)), this.#options.logger);
+    await withdraw(model, reports, this.#options);
     this.#options.logger.info({ model: model.key }, `${model.key} is unloaded`);
   }
 

@@ -15,8 +15,7 @@ export function enqueue(state: SchedulerState, record: JobRecord, nowMs: number)
   const { model } = bucket;
   model.liveJobs++;
   bucket.liveJobs++;
-  wait(state, record, state.nextSequence++, 0, record.rows, FIRST_TRY, nowMs);
-  const costMs = record.rows * rateOf(state, bucket);
+  const costMs = wait(state, record, state.nextSequence++, 0, record.rows, FIRST_TRY, nowMs);
   model.jobCostMs += (costMs - model.jobCostMs) * (model.jobCostMs === 0 ? 1 : JOB_COST_WEIGHT);
 }
 
@@ -95,7 +94,8 @@ export function reposition(state: SchedulerState, queue: WaitingQueue, nowMs: nu
   else target.push(queue);
 }
 
-function wait(state: SchedulerState, record: JobRecord, sequence: number, rowStart: number, rows: number, history: History, nowMs: number): void {
+/** Returns the milliseconds of work that now wait. */
+function wait(state: SchedulerState, record: JobRecord, sequence: number, rowStart: number, rows: number, history: History, nowMs: number): number {
   const { bucket } = record;
   const queue = history.alone ? bucket.retries : bucket.queue;
   const entry = createEntry(record, sequence, rowStart, rows, history);
@@ -105,6 +105,7 @@ function wait(state: SchedulerState, record: JobRecord, sequence: number, rowSta
   watch(state.deadlines, entry);
   account(state, queue, 1, entry.workMs);
   reposition(state, queue, nowMs);
+  return entry.workMs;
 }
 
 function account(state: SchedulerState, queue: WaitingQueue, entries: number, workMs: number): void {

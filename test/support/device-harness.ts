@@ -7,6 +7,7 @@ import type { BatchInput, BatchOrder, BatchResult, Device, DeviceListener, Devic
 import type { ModelSource } from '../../src/contracts/model.ts';
 import type { Lease } from '../../src/contracts/tensor.ts';
 import { createDevices, planDevices, type DevicePorts, type DeviceSettings } from '../../src/devices/index.ts';
+import { Signal } from '../../src/devices/signal.ts';
 import { loadNative, type NativeChoice } from '../../src/native/load.ts';
 
 export type BatchEnd = BatchResult | DeviceLoss;
@@ -17,11 +18,11 @@ export class Recorder implements DeviceListener {
   readonly states: string[] = [];
   readonly started = new Map<number, number>();
   readonly ended = new Map<number, BatchEnd>();
-  #waiters: (() => void)[] = [];
+  readonly #changed = new Signal();
 
   batchStarted(batchId: number, startedMs: number): void {
     this.started.set(batchId, startedMs);
-    this.#notify();
+    this.#changed.notify();
   }
 
   batchDone(result: BatchResult): void {
@@ -34,16 +35,16 @@ export class Recorder implements DeviceListener {
 
   stateChanged(device: string, state: DeviceState): void {
     this.states.push(`${device} ${state}`);
-    this.#notify();
+    this.#changed.notify();
   }
 
   modelLost(device: string, model: string, reason: string): void {
     this.lostModels.push(`${device} ${model}: ${reason}`);
-    this.#notify();
+    this.#changed.notify();
   }
 
-  async until(condition: () => boolean): Promise<void> {
-    while (!condition()) await new Promise<void>((resolve) => this.#waiters.push(resolve));
+  until(condition: () => boolean): Promise<void> {
+    return this.#changed.until(condition);
   }
 
   async end(batchId: number): Promise<BatchEnd> {
@@ -54,13 +55,7 @@ export class Recorder implements DeviceListener {
   #end(end: BatchEnd): void {
     if (this.ended.has(end.batchId)) throw new Error(`batch ${end.batchId} ended twice`);
     this.ended.set(end.batchId, end);
-    this.#notify();
-  }
-
-  #notify(): void {
-    const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const waiter of waiters) waiter();
+    this.#changed.notify();
   }
 }
 

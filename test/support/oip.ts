@@ -1,4 +1,5 @@
 /** Requests and answers of the Open Inference Protocol, as a client makes and reads them. */
+import { seededRandom } from './random.ts';
 
 export interface InferAnswer {
   readonly id?: string;
@@ -22,13 +23,8 @@ export async function infer(url: string, model: string, shape: readonly number[]
   return { status: response.status, answer: (await response.json()) as InferAnswer & { error?: string; code?: string } };
 }
 
-/** Numbers that depend on nothing but the seed: mulberry32, in [-1, 1). */
+/** Numbers that depend on nothing but the seed, in [-1, 1). */
 export function noise(seed: number, length: number): Float32Array<ArrayBuffer> {
-  let state = seed >>> 0;
-  return Float32Array.from({ length }, () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2_147_483_648 - 1;
-  });
+  const random = seededRandom(seed);
+  return Float32Array.from({ length }, () => random() * 2 - 1);
 }

@@ -4,6 +4,7 @@ import { expect, test } from 'vitest';
 import { SluiceError } from '../../../src/errors.ts';
 import { createFront } from '../../support/http-front.ts';
 import { clientRequest, type ClientTensor } from '../../support/oip-codec.ts';
+import { seededRandom } from '../../support/random.ts';
 import { RawConnection, rawPost } from '../../support/raw-http.ts';
 
 const REQUESTS = 10_000;
@@ -56,17 +57,6 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** mulberry32: the same requests each time. */
-function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
-
 test('ten thousand requests later every place in the arena and every ticket is free', async () => {
   const front = createFront();
   front.pipeline.mode = 'soon';
@@ -74,7 +64,7 @@ test('ten thousand requests later every place in the arena and every ticket is f
   const { port } = front.app.server.address() as AddressInfo;
   let sent = 0;
   const worker = async (seed: number): Promise<void> => {
-    const random = seeded(seed);
+    const random = seededRandom(seed);
     let connection: RawConnection | null = null;
     while (sent < REQUESTS) {
       sent += 1;
