@@ -1,4 +1,5 @@
 /** What the codec needs to know of one model, worked out once per model and not once per request. */
+import { isDeepStrictEqual } from 'node:util';
 import type { BatchAxis, ServingModel } from '../../contracts/model.ts';
 import { ELEMENT_BYTES, elementCount, type Datatype, type TensorSpec } from '../../contracts/tensor.ts';
 import { SluiceError } from '../../errors.ts';
@@ -75,6 +76,12 @@ export class ModelCodec {
     this.#inputsByName = new Map(this.inputs.map((rule) => [rule.spec.name, rule]));
     this.#outputsByName = new Map(model.outputs.map((spec, index) => [spec.name, index]));
     this.responsePrefix = `"model_name":${JSON.stringify(model.name)},"model_version":${JSON.stringify(model.version)},"outputs":[`;
+  }
+
+  /** Whether tensors that were read for this model are what `other` takes, row for row. */
+  readsFor(other: ServingModel): boolean {
+    const { inputs, outputs, batching } = this.model;
+    return isDeepStrictEqual([inputs, outputs, batching.inputAxes, batching.outputAxes], [other.inputs, other.outputs, other.batching.inputAxes, other.batching.outputAxes]);
   }
 
   /** Throws BAD_TENSOR for a name that the model does not have. */

@@ -32,6 +32,8 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
   readonly #response: ServerResponse;
   readonly #receivedMs: number;
   #phase: 'reading' | 'submitted' | 'over' = 'reading';
+  /** As the client named it; undefined: the newest. */
+  #version: string | undefined = undefined;
   #codec: ModelCodec | null = null;
   #ticket: { release(): void } | null = null;
   #reader: BodyReader | null = null;
@@ -61,6 +63,7 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
       const { deps, options } = this.#context;
       const { headers } = this.#request;
       model = deps.repository.resolve(name, version);
+      this.#version = version;
       const length = contentLength(headers);
       if (length !== null && length > options.maxBodyBytes) throw tooLarge(options.maxBodyBytes);
       const encoding = contentEncoding(headers);
@@ -101,6 +104,7 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
     let job: Job;
     try {
       request = this.#reader.end();
+      this.#codec = this.#current(this.#codec);
       job = this.#prepare(this.#codec, request);
     } catch (thrown) {
       for (const lease of request?.leases ?? []) lease.release();
@@ -145,6 +149,12 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
     if (this.#events && this.#context.deps.results.keepsSettled) return;
     this.#context.deps.pipeline.cancel(this.#id);
     this.#record?.reply.failed(new SluiceError('CANCELLED', 'the client went away before the answer'));
+  }
+
+  /** The model may have been loaded again while the body came: what has taken its place gets the request, if it takes the same. Throws as resolve. */
+  #current(codec: ModelCodec): ModelCodec {
+    const model = this.#context.deps.repository.resolve(codec.model.name, this.#version);
+    return model === codec.model || !codec.readsFor(model) ? codec : this.#context.codecOf(model);
   }
 
   /** What the envelope asks for. Throws for what it may not, and DUPLICATE_ID; the leases are still the caller's then. */

@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, test } from 'vitest';
 import { systemClock } from '../../../src/contracts/clock.ts';
+import type { ServingModel } from '../../../src/contracts/model.ts';
 import { SluiceError } from '../../../src/errors.ts';
-import { createFront, FP32_ROW, type Front, type FrontOptions } from '../../support/http-front.ts';
+import { createFront, FP32_ROW, identityModel, type Front, type FrontOptions } from '../../support/http-front.ts';
 import { clientRequest, type ClientTensor } from '../../support/oip-codec.ts';
 import { RawConnection, rawPost } from '../../support/raw-http.ts';
 
@@ -93,6 +94,36 @@ describe('bodies in pieces', () => {
     await new Promise((resolve) => setImmediate(resolve));
     connection.write(bytes.subarray(-10));
     expect(dataOf(await connection.response())).toEqual(X.values);
+  });
+});
+
+describe('a model that is loaded again while a body arrives', () => {
+  const reloadDuringBody = async (replacement: ServingModel | null): Promise<RawConnection> => {
+    await serve();
+    const connection = await open();
+    const bytes = rawPost(PATH, BINARY.body, BINARY.headers);
+    connection.write(bytes.subarray(0, -3));
+    await expect.poll(() => front.admission.tickets).toBe(1);
+    front.repository.models.splice(0, 1, ...(replacement === null ? [] : [replacement]));
+    connection.write(bytes.subarray(-3));
+    return connection;
+  };
+
+  test('the one in its place, which takes and gives the same, gets the request', async () => {
+    const again = { ...FP32_ROW, key: 'row/1@2' };
+    expect(dataOf(await (await reloadDuringBody(again)).response())).toEqual(X.values);
+    expect(front.pipeline.submitted.map(({ model }) => model.key)).toEqual(['row/1@2']);
+  });
+
+  test('the request stays with the old one where the new takes other tensors', async () => {
+    const other = { ...identityModel('row', [{ name: 'x', datatype: 'FP32', shape: [-1, 5] }]), key: 'row/1@2' };
+    await (await reloadDuringBody(other)).response();
+    expect(front.pipeline.submitted.map(({ model }) => model.key)).toEqual([FP32_ROW.key]);
+  });
+
+  test('an unloaded one is refused as such', async () => {
+    expect((await (await reloadDuringBody(null)).response()).status).toBe(404);
+    expect(front.pipeline.submitted).toEqual([]);
   });
 });
 
