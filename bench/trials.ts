@@ -61,7 +61,8 @@ export async function runOverloadTrial(
 async function withServer<Result extends object>(
   { children }: TrialContext, command: ServerCommand, measure: (url: string, pid: number) => Promise<Result>,
 ): Promise<Result & { peakMemoryMiB: number }> {
-  const server = await startServer(children, command, START_TIMEOUT_MS);
+  // Once more where it didn't come up: half an hour of trials should not be lost to one bad start.
+  const server = await startServer(children, command, START_TIMEOUT_MS).catch(async () => startServer(children, command, START_TIMEOUT_MS));
   const stopSampling = samplePeakMemory(server.pid);
   try {
     const result = await measure(server.url, server.pid);

@@ -2,7 +2,7 @@
  * CPU of the HTTP front per request, by itself: the real server, codec, arena and store on a pipeline that answers at once
  * with 8 bytes. The load comes from a second process, so that process.cpuUsage() here is the front's alone.
  *
- *   npx tsc -p bench/micro && node --initial-old-space-size=256 --max-semi-space-size=32 .cache/micro/bench/micro/http.js
+ *   npx tsc -p bench/micro && node --initial-old-space-size=256 --max-semi-space-size=32 --no-parallel-scavenge .cache/micro/bench/micro/http.js
  */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-#!/usr/bin/env -S node --initial-old-space-size=256 --max-semi-space-size=32
+#!/usr/bin/env -S node --initial-old-space-size=256 --max-semi-space-size=32 --no-parallel-scavenge
 // The flags keep requests in flight out of the old generation's first collections: half of the front's CPU without them.
 import { runCli } from './program.ts';
 
