@@ -34,20 +34,26 @@ async function prepareFastApi(children: ChildProcesses): Promise<ServerCommand> 
   return { file: python, args: [join(folder, 'server.py')], env: { MODEL_FILE }, listeners: CORES };
 }
 
-/** Sluice as `npm start` runs it, V8 flags included, with a repository of its own that holds the one model. */
+/** Sluice with a repository of its own that holds the one model. */
 function prepareSluice(scratch: string): ServerCommand {
+  const models = join(scratch, 'models');
+  const version = join(models, MODEL_NAME, '1');
+  mkdirSync(version, { recursive: true });
+  copyFileSync(MODEL_FILE, join(version, 'model.onnx'));
+  return sluiceCommand(models);
+}
+
+/** Sluice as `npm start` runs it, V8 flags included, on a folder of models. */
+export function sluiceCommand(modelsDir: string): ServerCommand {
   const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { scripts: { start: string } };
   const args = parseStartScript(scripts.start);
   const script = args.find((argument) => argument.endsWith('.js')) ?? '';
   if (!existsSync(join(ROOT, script))) throw new Error(`${script} is missing: run \`npm run build\` first`);
-  const version = join(scratch, 'models', MODEL_NAME, '1');
-  mkdirSync(version, { recursive: true });
-  copyFileSync(MODEL_FILE, join(version, 'model.onnx'));
   return {
     file: process.execPath,
     args,
     cwd: ROOT,
-    env: { HOST: '127.0.0.1', PORT: '0', MODELS_DIR: join(scratch, 'models'), GPU_COUNT: '0', LOG_FORMAT: 'json' },
+    env: { HOST: '127.0.0.1', PORT: '0', MODELS_DIR: modelsDir, GPU_COUNT: '0', LOG_FORMAT: 'json' },
   };
 }
 
