@@ -98,9 +98,12 @@ export function buildApp(config: Config, log: Logger, version: string): App {
 
   // Who comes in, decided on the headers.
   const admission = createGate({
-    clock, arenaUsage: () => arena.usage(), backlog: (key) => dispatcher.backlog(key), stopping: () => stopping, random: Math.random,
+    clock, arenaUsage: () => arena.usage(), backlog: (key, caller) => dispatcher.backlog(key, caller), stopping: () => stopping, random: Math.random,
     loopActiveMs: () => performance.eventLoopUtilization().active,
-    limits: { ...DEFAULT_LIMITS, maxBodyBytes: config.maxRequestBytes, maxRequestsPerModel: config.queueSize, maxRequests: config.queueSizeTotal },
+    limits: {
+      ...DEFAULT_LIMITS, maxBodyBytes: config.maxRequestBytes,
+      maxRequestsPerModel: config.queueSize, maxRequests: config.queueSizeTotal, maxRequestsPerCaller: config.callerLimit,
+    },
   });
   const health = createHealth({
     stopping: () => stopping,
@@ -126,7 +129,7 @@ export function buildApp(config: Config, log: Logger, version: string): App {
   function modelGauges(): ReturnType<MetricsOptions['models']> {
     return repository.index().map(({ name, version: modelVersion, state }) => {
       const ready = state === 'READY';
-      return { name, version: modelVersion, ready, pendingRequests: ready ? dispatcher.backlog(repository.resolve(name, modelVersion).key).queuedJobs : 0 };
+      return { name, version: modelVersion, ready, pendingRequests: ready ? dispatcher.queuedJobs(repository.resolve(name, modelVersion).key) : 0 };
     });
   }
 

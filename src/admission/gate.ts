@@ -18,7 +18,7 @@ export interface GateOptions {
   readonly clock: Clock;
   readonly limits: AdmissionLimits;
   /** `Pipeline.backlog`: asked once per request, so it must be cheap. */
-  readonly backlog: (key: ModelKey) => Backlog;
+  readonly backlog: (key: ModelKey, caller: string) => Backlog;
   readonly arenaUsage: () => ArenaUsage;
   readonly stopping: () => boolean;
   /** Busy time of the event loop so far: `performance.eventLoopUtilization().active`. */
@@ -86,12 +86,12 @@ export function createGate(options: GateOptions): Gate {
     admit(head) {
       const nowMs = clock.nowMs();
       const { key } = head.model;
-      const backlog = options.backlog(key);
+      const backlog = options.backlog(key, head.caller);
       const load = loads.get(key) ?? new ModelLoad();
       recount(load, backlog, nowMs);
       // What other models have arriving is in the front's way too, and may have arrived since they were last asked for.
       for (const [other, beside] of loads) {
-        if (beside !== load && beside.arriving > 0) recount(beside, options.backlog(other), nowMs);
+        if (beside !== load && beside.arriving > 0) recount(beside, options.backlog(other, head.caller), nowMs);
       }
       const waitMs = predictWaitMs(backlog, load.arriving, arriving, front.costMs);
       const error = refusal(head, backlog, load, waitMs, nowMs);

@@ -1,6 +1,7 @@
 /**
- * How many rows the next batch takes. One rule: the size that finishes the waiting rows soonest over the slots that share
- * them, where a larger size must earn its place. The size 1 is always among the candidates, so the prediction is never worse
+ * How many rows the next batch takes. One rule: the size that costs everybody least time, where a larger size must earn its
+ * place. That is the time until the waiting rows are done over the slots that share them, and, by how busy the devices are, the
+ * slot time that they take from those who come later. The size 1 is always among the candidates, so the prediction is never worse
  * than that of no batching; on a flat or rising curve it wins, and idle slots are filled by splitting the queue.
  */
 import type { CostCurve, SizeQuery } from '../contracts/batching.ts';
@@ -17,11 +18,12 @@ export function chooseRows(query: SizeQuery): number {
   const limit = Math.min(query.rows, query.maxRows, query.curve.maxRows);
   if (limit <= 1) return 1;
   if (query.preferredSizes !== null) return largestReached(query.preferredSizes, limit);
-  const { curve, slotOffsetsMs, rows, enlargeGain } = query;
+  const { curve, slotOffsetsMs, rows, enlargeGain, pressure } = query;
+  const scoreMs = (size: number): number => makespanMs(rows, size, curve, slotOffsetsMs) + (pressure === 0 ? 0 : (pressure * busyMs(rows, size, curve)) / slotOffsetsMs.length);
   let best = 1;
-  let bestMs = makespanMs(rows, 1, curve, slotOffsetsMs);
+  let bestMs = scoreMs(1);
   const consider = (size: number): void => {
-    const candidateMs = makespanMs(rows, size, curve, slotOffsetsMs);
+    const candidateMs = scoreMs(size);
     if (candidateMs > bestMs * (1 - enlargeGain)) return;
     best = size;
     bestMs = candidateMs;
@@ -37,6 +39,13 @@ export function chooseRows(query: SizeQuery): number {
   }
   if (limit > last && limit !== share) consider(limit);
   return best;
+}
+
+/** Milliseconds of a slot that `rows` rows take in batches of `size`. */
+function busyMs(rows: number, size: number, { costMs }: CostCurve): number {
+  const whole = Math.floor(rows / size);
+  const rest = rows - whole * size;
+  return whole * costMs[size]! + (rest === 0 ? 0 : costMs[rest]!);
 }
 
 /**

@@ -27,6 +27,7 @@ export interface Config {
   readonly maxRequestBytes: number;
   readonly queueSize: number;
   readonly queueSizeTotal: number;
+  readonly callerLimit: number | null;
   readonly requestTimeoutMs: number;
   readonly bodyTimeoutMs: number;
   readonly resultTtlMs: number;
@@ -77,6 +78,7 @@ export function loadConfig(environment: Environment = process.env): Config {
     maxRequestBytes: settings.MAX_REQUEST_MIB * MIB,
     queueSize: settings.QUEUE_SIZE,
     queueSizeTotal: settings.QUEUE_SIZE_TOTAL,
+    callerLimit: settings.CALLER_LIMIT,
     requestTimeoutMs: settings.REQUEST_TIMEOUT_MS,
     bodyTimeoutMs: settings.BODY_TIMEOUT_MS,
     resultTtlMs: settings.RESULT_TTL_MS,

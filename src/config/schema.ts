@@ -41,6 +41,7 @@ export const SETTINGS = {
   MAX_REQUEST_MIB: setting(integer(1, 16_384), '64', 'MiB from 1 to 16384', 'Largest body of a request, before and after decompression.'),
   QUEUE_SIZE: setting(integer(1, 1_000_000), '4096', 'a number from 1 to 1000000', 'Requests that may wait for one model. Predicted wait refuses sooner, as a rule.'),
   QUEUE_SIZE_TOTAL: setting(integer(1, 10_000_000), '16384', 'a number from 1 to 10000000', 'Requests that may wait in all.'),
+  CALLER_LIMIT: setting(integer(1, 1_000_000), null, 'a number from 1 to 1000000', 'Requests that one caller (its API key, its `X-Client-Id`, else its address) may have in at once; more are answered 429. Default: none, callers share what there is.'),
   REQUEST_TIMEOUT_MS: setting(integer(1, 86_400_000), '30000', 'milliseconds from 1 to 86400000', 'Deadline of a request that names none.'),
   BODY_TIMEOUT_MS: setting(integer(100, 3_600_000), '30000', 'milliseconds from 100 to 3600000', 'How long a request may take to arrive.'),
   RESULT_TTL_MS: setting(integer(0, 86_400_000), '60000', 'milliseconds from 0 to 86400000', 'How long events and results can be fetched again.'),

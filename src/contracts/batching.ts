@@ -42,6 +42,8 @@ export interface SizeQuery {
   readonly preferredSizes: readonly number[] | null;
   /** A larger size must finish the queue sooner by this share to be chosen, e.g. 0.02. */
   readonly enlargeGain: number;
+  /** Milliseconds that others wait longer for each millisecond of a slot that is wasted: 0 when nobody else comes. */
+  readonly pressure: number;
 }
 
 export interface BatchPlacement {

@@ -75,8 +75,8 @@ export interface Pipeline {
   /** A client went away or withdrew. Queued: leaves at once. Running: its result is dropped. Unknown ids are ignored. */
   cancel(id: JobId): void;
   position(id: JobId): QueuePosition | null;
-  /** What a new request for the model would find before it. Asked once per request: constant time. */
-  backlog(key: ModelKey): Backlog;
+  /** What a new request of this caller for the model would find before it. Asked once per request: constant time. */
+  backlog(key: ModelKey, caller: string): Backlog;
 }
 
 export interface Backlog {

@@ -54,8 +54,6 @@ export interface HttpOptions {
   readonly requestTimeoutMs: number;
   /** Priority of a request that names none. Clients give 1 (most urgent) and up. */
   readonly defaultPriority: number;
-  /** Header that says whose request it is, where a trusted proxy sets one; null: the peer's address. */
-  readonly callerHeader: string | null;
   /** A refused body up to this size is read and dropped, so that its connection can be used again; above, the connection closes. */
   readonly drainBytes: number;
   /** How long a connection that closes on a refused body still takes bytes, so that the client reads the answer before a reset. */
@@ -83,7 +81,6 @@ export const DEFAULT_HTTP_OPTIONS: HttpOptions = Object.freeze({
   maxConnections: 16_384,
   requestTimeoutMs: 30_000,
   defaultPriority: 100,
-  callerHeader: null,
   drainBytes: 1024 * 1024,
   lingerMs: 2000,
   eventsIntervalMs: 200,

@@ -1,78 +1,79 @@
 /**
- * Deadlines of waiting entries in a timing wheel: adding and removing take constant time however many wait. An entry is due
- * once its whole tick has passed, so it is told up to one tick late; taking rows checks the exact time.
+ * Times of waiting entries (their deadline, their coming of age) in timing wheels: adding and removing take constant time however
+ * many wait. An entry is due once its whole tick has passed, so it is told up to one tick late; taking rows checks the exact time.
  */
-import type { DeadlineWheel, Entry } from './state.ts';
+import type { Entry, TimingWheel, WheelNode } from './state.ts';
 
 /** 16,384 ticks of 5 ms are 82 s: deadlines beyond that are looked at once a turn. */
 const TICKS = 16_384;
 
 /** `nowMs`: ticks before it count as passed. */
-export function createWheel(tickMs: number, nowMs: number): DeadlineWheel {
-  return { tickMs, slots: new Array<Entry | null>(TICKS).fill(null), doneTick: Math.floor(nowMs / tickMs) - 1, nextTick: Infinity, size: 0 };
+export function createWheel(tickMs: number, nowMs: number): TimingWheel {
+  return { tickMs, slots: new Array<WheelNode | null>(TICKS).fill(null), doneTick: Math.floor(nowMs / tickMs) - 1, nextTick: Infinity, size: 0 };
 }
 
-/** Does nothing for entries without a deadline. */
-export function watch(wheel: DeadlineWheel, entry: Entry): void {
-  const { deadlineMs } = entry.record.job;
-  if (deadlineMs === Infinity) return;
-  const tick = Math.max(Math.floor(deadlineMs / wheel.tickMs), wheel.doneTick + 1);
+export function createNode(entry: Entry): WheelNode {
+  return { entry, tick: -1, previous: null, next: null };
+}
+
+/** Does nothing for a time that never comes. */
+export function watch(wheel: TimingWheel, node: WheelNode, atMs: number): void {
+  if (atMs === Infinity) return;
+  const tick = Math.max(Math.floor(atMs / wheel.tickMs), wheel.doneTick + 1);
   const slot = tick % TICKS;
   const first = wheel.slots[slot] ?? null;
-  entry.dueTick = tick;
-  entry.dueNext = first;
-  if (first !== null) first.duePrevious = entry;
-  wheel.slots[slot] = entry;
+  node.tick = tick;
+  node.next = first;
+  if (first !== null) first.previous = node;
+  wheel.slots[slot] = node;
   wheel.size++;
   if (tick < wheel.nextTick) wheel.nextTick = tick;
 }
 
-/** Does nothing for entries that are not in the wheel. */
-export function unwatch(wheel: DeadlineWheel, entry: Entry): void {
-  if (entry.dueTick === -1) return;
-  if (entry.duePrevious === null) wheel.slots[entry.dueTick % TICKS] = entry.dueNext;
-  else entry.duePrevious.dueNext = entry.dueNext;
-  if (entry.dueNext !== null) entry.dueNext.duePrevious = entry.duePrevious;
-  entry.dueTick = -1;
-  entry.duePrevious = null;
-  entry.dueNext = null;
+/** Does nothing for nodes that are not in the wheel. */
+export function unwatch(wheel: TimingWheel, node: WheelNode): void {
+  if (node.tick === -1) return;
+  if (node.previous === null) wheel.slots[node.tick % TICKS] = node.next;
+  else node.previous.next = node.next;
+  if (node.next !== null) node.next.previous = node.previous;
+  node.tick = -1;
+  node.previous = null;
+  node.next = null;
   wheel.size--;
   if (wheel.size === 0) wheel.nextTick = Infinity;
 }
 
-/** Entries whose tick has passed at nowMs, by deadline, then arrival. They leave the wheel. */
-export function takeDue(wheel: DeadlineWheel, nowMs: number): readonly Entry[] {
+/** Entries whose tick has passed at nowMs, in no particular order. They leave the wheel. */
+export function takeDue(wheel: TimingWheel, nowMs: number): Entry[] {
   const lastTick = Math.floor(nowMs / wheel.tickMs) - 1;
   if (wheel.nextTick > lastTick) {
     if (lastTick > wheel.doneTick) wheel.doneTick = lastTick;
-    return NONE;
+    return [];
   }
   const due: Entry[] = [];
   // After a long pause every slot is looked at once, whatever the time.
   const from = Math.max(wheel.nextTick, lastTick - TICKS + 1);
   for (let tick = from; tick <= lastTick; tick++) {
-    for (let entry = wheel.slots[tick % TICKS] ?? null; entry !== null;) {
-      const following: Entry | null = entry.dueNext;
-      if (entry.dueTick <= lastTick) {
-        unwatch(wheel, entry);
-        due.push(entry);
+    for (let node = wheel.slots[tick % TICKS] ?? null; node !== null;) {
+      const following: WheelNode | null = node.next;
+      if (node.tick <= lastTick) {
+        unwatch(wheel, node);
+        due.push(node.entry);
       }
-      entry = following;
+      node = following;
     }
   }
   wheel.doneTick = lastTick;
   wheel.nextTick = nextOccupied(wheel, lastTick + 1);
-  return due.sort((a, b) => a.record.job.deadlineMs - b.record.job.deadlineMs || a.sequence - b.sequence);
+  return due;
 }
 
 /** When takeDue should be called next; Infinity when nothing has a deadline. */
-export function nextDueMs(wheel: DeadlineWheel): number {
+export function nextDueMs(wheel: TimingWheel): number {
   return wheel.size === 0 ? Infinity : (wheel.nextTick + 1) * wheel.tickMs;
 }
 
-const NONE: readonly Entry[] = [];
-
-function nextOccupied(wheel: DeadlineWheel, from: number): number {
+function nextOccupied(wheel: TimingWheel, from: number): number {
   if (wheel.size === 0) return Infinity;
   let tick = from;
   while (wheel.slots[tick % TICKS] === null) tick++;

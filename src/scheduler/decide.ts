@@ -6,13 +6,15 @@
  */
 import { curveOn, maxRowsOn } from './buckets.ts';
 import { hostMs } from './costs.ts';
+import { pressureOf } from './pressure.ts';
 import { nextDueMs, takeDue } from './deadlines.ts';
 import { isFree } from './permits.ts';
 import { placeQueue, type Place } from './place.ts';
-import { firstOf, following, outranks } from './queue.ts';
+import { firstEntries, firstOf } from './queue.ts';
+import { hideReady, modelOutranks, showReady } from './ready.ts';
 import { hasRoom, slotOffsetsMs } from './slots.ts';
-import type { Batch, BatchReason, Entry, Group, JobRecord, Part, SchedulerState, WaitingQueue } from './state.ts';
-import { launch, reposition, takeRows, withdraw } from './transitions.ts';
+import type { Batch, BatchReason, Entry, Group, JobRecord, ModelState, Part, SchedulerState, WaitingQueue } from './state.ts';
+import { comeOfAge, launch, reposition, takeRows, withdraw } from './transitions.ts';
 
 export interface Decision {
   /** Already counted as in flight; in the order in which they go out. */
@@ -30,12 +32,17 @@ const EXACT_SLOTS = 8;
 
 export function decide(state: SchedulerState, nowMs: number): Decision {
   const expired: JobRecord[] = [];
-  for (const entry of takeDue(state.deadlines, nowMs)) expire(state, entry, nowMs, expired);
+  for (const entry of takeDue(state.deadlines, nowMs).sort(byDeadline)) expire(state, entry, nowMs, expired);
+  for (const entry of takeDue(state.aging, nowMs)) comeOfAge(state, entry, nowMs);
   for (let queue = state.held.peek(); queue !== null && queue.heldUntilMs <= nowMs; queue = state.held.peek()) reposition(state, queue, nowMs);
   const starts: Batch[] = [];
   const lookAgainMs = state.blocked ? Infinity : startAll(state, nowMs, starts, expired);
   const wakeAtMs = Math.min(lookAgainMs, nextDueMs(state.deadlines), state.held.peek()?.heldUntilMs ?? Infinity);
   return { starts, expired, wakeAtMs };
+}
+
+function byDeadline(a: Entry, b: Entry): number {
+  return a.record.job.deadlineMs - b.record.job.deadlineMs || a.sequence - b.sequence;
 }
 
 function startAll(state: SchedulerState, nowMs: number, starts: Batch[], expired: JobRecord[]): number {
@@ -46,28 +53,31 @@ function startAll(state: SchedulerState, nowMs: number, starts: Batch[], expired
     if (queue === null) break;
     const placing = placeQueue(state, queue, nowMs);
     if (placing.place !== null) {
+      const before = queue.entries;
       const batch = start(state, queue, placing.place, nowMs, expired);
       if (batch !== null) starts.push(batch);
-      continue;
+      // Nothing sent and nobody given up: what waits is better off waiting for a slot than behind one.
+      if (queue.entries < before || batch !== null) continue;
+    } else {
+      lookAgainMs = Math.min(lookAgainMs, placing.lookAgainMs);
     }
-    lookAgainMs = Math.min(lookAgainMs, placing.lookAgainMs);
-    queue.bucket.model.group.ready.remove(queue);
+    hideReady(queue);
     declined.push(queue);
   }
-  for (const queue of declined) queue.bucket.model.group.ready.push(queue);
+  for (const queue of declined) showReady(queue);
   if (declined.length > 0) for (const device of state.devices) device.claimedMs = 0;
   return lookAgainMs;
 }
 
 /** The highest-ranked queue of a group that has a permit and room on a device. */
 function nextQueue(state: SchedulerState): WaitingQueue | null {
-  let best: WaitingQueue | null = null;
+  let best: ModelState | null = null;
   for (const group of state.groups.values()) {
-    const queue = group.ready.peek();
-    if (queue === null || (best !== null && !outranks(queue, best)) || !canStart(group)) continue;
-    best = queue;
+    const model = group.ready.peek();
+    if (model === null || (best !== null && !modelOutranks(model, best)) || !canStart(group)) continue;
+    best = model;
   }
-  return best;
+  return best?.ready.peek() ?? null;
 }
 
 /** True when a queue of the group could start something: its permit is free and a ready device has room. */
@@ -86,8 +96,9 @@ function start(state: SchedulerState, queue: WaitingQueue, place: Place, nowMs: 
   const { preferredBatchSizes } = bucket.model.model.policy;
   // Beyond the best size a row costs no less: the queue may be done a little sooner, but most of its rows would wait longer.
   const worthRows = preferredBatchSizes === null ? Math.min(maxRows, curve.bestRows) : maxRows;
-  const wanted = state.chooseRows({ ...slotShare(state, queue, place, waiting, nowMs), maxRows: worthRows, curve, preferredSizes: preferredBatchSizes, enlargeGain: state.tuning.enlargeGain });
-  const parts = take(state, queue, skipRows, Math.min(wanted, waiting), place, nowMs, expired);
+  const wanted = state.chooseRows({ ...slotShare(state, queue, place, waiting, nowMs), maxRows: worthRows, curve, preferredSizes: preferredBatchSizes, enlargeGain: state.tuning.enlargeGain, pressure: pressureOf(group.shares, nowMs, state.tuning) });
+  const inTime = skipRows > 0 ? wanted : rowsInTime(state, queue, place, Math.min(wanted, waiting), nowMs, expired);
+  const parts = take(state, queue, skipRows, Math.min(inTime, queue.rows - skipRows), place, nowMs, expired);
   reposition(state, queue, nowMs);
   if (parts.length === 0) return null;
   let rows = 0;
@@ -136,40 +147,71 @@ function slotShare(state: SchedulerState, queue: WaitingQueue, place: Place, wai
 }
 
 /**
+ * Rows of a batch that ends before the first job's deadline: fewer than wanted where that costs little, and the job leaves the
+ * queue where it can't be answered in time, or only by a batch so small that those behind it would pay for it.
+ */
+function rowsInTime(state: SchedulerState, queue: WaitingQueue, place: Place, wanted: number, nowMs: number, expired: JobRecord[]): number {
+  const { curve, startsInMs } = place;
+  for (let first = firstOf(queue); first !== null; first = firstOf(queue)) {
+    const leftMs = first.record.job.deadlineMs - nowMs - startsInMs;
+    const size = Math.min(wanted, queue.rows);
+    let rows = size;
+    while (rows > 0 && hostMs(curve, rows) * state.tuning.deadlineMargin > leftMs) rows--;
+    // The last one is tried whatever is predicted: it costs nobody anything, and shows whether the prediction is right.
+    if (rows === size || queue.entries === 1 || first.record.running > 0) return Math.max(1, rows);
+    if (rows > 0 && rows / curve.costMs[rows]! >= (state.tuning.rescueShare * size) / curve.costMs[size]!) return rows;
+    // Behind a batch that is late, what is predicted says little, and a slot of another device may come free sooner.
+    if (place.staged) return 0;
+    expire(state, first, nowMs, expired);
+  }
+  return 0;
+}
+
+/**
  * Takes up to `wanted` rows, whole jobs where they fit. The job that does not fit is split when stopping short would cost more
  * per row. Entries past their deadline leave the queue on the way.
  */
 function take(state: SchedulerState, queue: WaitingQueue, skipRows: number, wanted: number, place: Place, nowMs: number, expired: JobRecord[]): Part[] {
   const { costMs } = place.curve;
   const parts: Part[] = [];
-  let skipped = 0;
   let rows = 0;
-  let entry: Entry | null = firstOf(queue);
-  while (entry !== null && rows < wanted) {
-    const next = following(queue, entry);
+  for (const entry of entriesAfter(queue, skipRows, wanted)) {
+    if (rows === wanted) break;
     if (entry.record.job.deadlineMs <= nowMs) {
       expire(state, entry, nowMs, expired);
-    } else if (next !== null && skipped + entry.rows <= skipRows) {
-      skipped += entry.rows;
-    } else {
-      const left = wanted - rows;
-      const fits = entry.rows <= left;
-      if (!fits && rows > 0 && costMs[rows]! / rows <= (costMs[wanted]! / wanted) * (1 + state.tuning.enlargeGain)) break;
-      const taken = fits ? entry.rows : left;
-      parts.push(takeRows(state, entry, taken));
-      rows += taken;
-      if (queue.alone) break;
+      continue;
     }
-    entry = next;
+    const left = wanted - rows;
+    const fits = entry.rows <= left;
+    if (!fits && rows > 0 && costMs[rows]! / rows <= (costMs[wanted]! / wanted) * (1 + state.tuning.enlargeGain)) break;
+    const taken = fits ? entry.rows : left;
+    parts.push(takeRows(state, entry, taken));
+    rows += taken;
+    if (queue.alone) break;
   }
   return parts;
 }
 
-function expire(state: SchedulerState, entry: Entry, nowMs: number, expired: JobRecord[]): void {
-  withdraw(state, entry, nowMs);
-  if (entry.record.expired) return;
-  entry.record.expired = true;
-  expired.push(entry.record);
+/** Entries to take from, when each that is handed over leaves the queue before the next is asked for. */
+function* entriesAfter(queue: WaitingQueue, skipRows: number, wanted: number): Generator<Entry> {
+  if (skipRows === 0) {
+    for (let entry = firstOf(queue); entry !== null; entry = firstOf(queue)) yield entry;
+    return;
+  }
+  let skipped = 0;
+  const entries = firstEntries(queue, skipRows + wanted);
+  for (const [index, entry] of entries.entries()) {
+    if (index < entries.length - 1 && skipped + entry.rows <= skipRows) skipped += entry.rows;
+    else yield entry;
+  }
+}
+
+/** The job is given up: whatever of it waits leaves the queue. */
+function expire(state: SchedulerState, { record }: Entry, nowMs: number, expired: JobRecord[]): void {
+  while (record.waiting.length > 0) withdraw(state, record.waiting[0]!, nowMs);
+  if (record.expired) return;
+  record.expired = true;
+  expired.push(record);
 }
 
 function reasonOf(queue: WaitingQueue, rows: number, maxRows: number): BatchReason {

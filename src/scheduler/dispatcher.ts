@@ -17,6 +17,7 @@ import { describeCosts, type BucketCosts } from './describe.ts';
 import { Flights } from './flights.ts';
 import { hasNoDevice, modelFor, recordFor, type QueueLimits } from './intake.ts';
 import { backlogOf, positionOf } from './predict.ts';
+import { entriesOf } from './queue.ts';
 import { addModel, createState, removeModel, setDeviceState } from './registry.ts';
 import { Settlement } from './settlement.ts';
 import { hasIdleSlot } from './slots.ts';
@@ -128,9 +129,14 @@ export class Dispatcher implements Pipeline, BatchListener {
     return record === undefined ? null : positionOf(this.#state, record, this.#clock.nowMs());
   }
 
-  backlog(key: ModelKey): Backlog {
+  backlog(key: ModelKey, caller: string): Backlog {
     const model = this.#state.models.get(key);
-    return model === undefined ? { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 } : backlogOf(model, this.#clock.nowMs());
+    return model === undefined ? { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 } : backlogOf(model, caller, this.#clock.nowMs());
+  }
+
+  /** Jobs that wait for the model. */
+  queuedJobs(key: ModelKey): number {
+    return this.#state.models.get(key)?.queuedJobs ?? 0;
   }
 
   batchStarted(batchId: number, startedMs: number): void {
@@ -215,8 +221,7 @@ export class Dispatcher implements Pipeline, BatchListener {
   #decideOnce(): void {
     const { starts, expired, wakeAtMs } = decide(this.#state, this.#clock.nowMs());
     for (const record of expired) {
-      const waitedMs = Math.round(this.#clock.nowMs() - record.job.enqueuedMs);
-      this.#settlement.fail(record, new SluiceError('DEADLINE_PASSED', `the deadline passed after ${waitedMs} ms in the queue`));
+      this.#settlement.fail(record, new SluiceError('DEADLINE_PASSED', lateness(record.job, this.#clock.nowMs())));
     }
     let unsent: Batch | null = null;
     for (const batch of starts) {
@@ -260,9 +265,7 @@ export class Dispatcher implements Pipeline, BatchListener {
   #failWaiting(model: ModelState, error: SluiceError): void {
     const records = new Set<JobRecord>();
     for (const { queue, retries } of model.buckets.values()) {
-      for (const { levels } of [queue, retries]) {
-        for (const { first } of levels) for (let entry = first; entry !== null; entry = entry.next) records.add(entry.record);
-      }
+      for (const waiting of [queue, retries]) for (const { record } of entriesOf(waiting)) records.add(record);
     }
     for (const record of records) this.#settlement.fail(record, error);
   }
@@ -284,6 +287,11 @@ export class Dispatcher implements Pipeline, BatchListener {
     this.#disarm();
     this.#closing.resolve();
   }
+}
+
+function lateness({ enqueuedMs, deadlineMs }: Job, nowMs: number): string {
+  const waited = `${Math.round(nowMs - enqueuedMs)} ms in the queue`;
+  return deadlineMs <= nowMs ? `the deadline passed after ${waited}` : `after ${waited}, the ${Math.ceil(deadlineMs - nowMs)} ms that are left are too few to answer in`;
 }
 
 /** The scheduling stage: `Pipeline` for the adapters, `BatchListener` for the devices. */

@@ -39,6 +39,20 @@ export class IndexedHeap<T extends HeapItem> {
     this.update(last);
   }
 
+  /** The first `count` items in order, without taking them: O(count²) comparisons of a few. */
+  smallest(count: number): T[] {
+    const found: T[] = [];
+    const frontier = this.#items.length > 0 ? [0] : [];
+    while (found.length < count && frontier.length > 0) {
+      let first = 0;
+      for (let at = 1; at < frontier.length; at++) if (this.#before(this.#items[frontier[at]!]!, this.#items[frontier[first]!]!)) first = at;
+      const [index] = frontier.splice(first, 1);
+      found.push(this.#items[index!]!);
+      for (const below of [2 * index! + 1, 2 * index! + 2]) if (below < this.#items.length) frontier.push(below);
+    }
+    return found;
+  }
+
   /** The item's rank changed: moves it to where it belongs. */
   update(item: T): void {
     this.#up(item);

@@ -20,7 +20,7 @@ export function modelFor(state: SchedulerState, job: Job, limits: QueueLimits, n
   if (hasNoDevice(model)) throw new SluiceError('NOT_READY', `no device that serves ${job.model.name} is running`);
   if (job.deadlineMs <= nowMs) throw new SluiceError('DEADLINE_PASSED', 'the deadline had passed when the request was complete');
   if (model.queuedJobs >= limits.maxQueuedPerModel || state.queuedJobs >= limits.maxQueuedTotal) {
-    const { queuedJobs, waitMs } = backlogOf(model, nowMs);
+    const { queuedJobs, waitMs } = backlogOf(model, job.caller, nowMs);
     const all = state.queuedJobs >= limits.maxQueuedTotal ? `${state.queuedJobs} requests wait in all` : `${queuedJobs} requests wait for ${job.model.name}`;
     throw new SluiceError('OVERLOADED', `${all}; that is the limit`, { retryAfterMs: Math.max(1, waitMs) });
   }

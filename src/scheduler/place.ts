@@ -17,6 +17,8 @@ export interface Place {
   readonly skipRows: number;
   /** True when the batch will wait in the host behind others. */
   readonly staged: boolean;
+  /** Milliseconds from now until it would begin. */
+  readonly startsInMs: number;
 }
 
 /** Where, or when to look again if nothing else happens before (Infinity: something will). */
@@ -48,7 +50,7 @@ export function placeQueue(state: SchedulerState, queue: WaitingQueue, nowMs: nu
   if (best === null) return { place: null, lookAgainMs };
   const skipRows = candidates.length > 1 ? rowsDoneSooner(state, queue, candidates, best, nowMs) : 0;
   if (skipRows < queue.rows) {
-    return { place: { placement: best.placement, curve: best.curve, skipRows, staged: !hasIdleSlot(best.placement.device) } };
+    return { place: { placement: best.placement, curve: best.curve, skipRows, staged: !hasIdleSlot(best.placement.device), startsInMs: best.startsInMs } };
   }
   claim(state, queue, candidates, best);
   return { place: null, lookAgainMs: Math.min(lookAgainMs, waitingEndsMs(state, candidates, best, nowMs)) };

@@ -1,12 +1,22 @@
-/** When a job's turn comes: from the same costs that decisions are made from. */
+/** When a job's turn comes: from the same costs, and the same order of callers and models, that decisions are made from. */
 import type { Backlog, QueuePosition } from '../contracts/job.ts';
-import { firstOf, following } from './queue.ts';
+import { aheadOfCaller } from './fairness.ts';
 import { startsInMs } from './slots.ts';
 import type { Entry, Group, JobRecord, ModelState, SchedulerState, WaitingQueue } from './state.ts';
 
-/** What a job that comes now would find before it. Constant in the number of jobs. */
-export function backlogOf(model: ModelState, nowMs: number): Backlog {
-  return { queuedJobs: model.queuedJobs, activeJobs: model.liveJobs, waitMs: firstStartMs(model.group, nowMs) + model.group.workMs, jobCostMs: model.jobCostMs };
+/** What a job of this caller that comes now would find before it. Constant in the number of jobs. */
+export function backlogOf(model: ModelState, caller: string, nowMs: number): Backlog {
+  const { group, callers, workMs, jobCostMs } = model;
+  const models = group.ready.size + (group.ready.has(model) ? 0 : 1);
+  const ownMs = aheadOfCaller(callers, caller, workMs, jobCostMs);
+  // Every model's turn is as long as this one's, or shorter where it has less.
+  const aheadMs = Math.min(group.workMs - workMs, (models - 1) * (ownMs + jobCostMs)) + ownMs;
+  return { queuedJobs: model.queuedJobs, activeJobs: model.liveJobs, waitMs: firstStartMs(group, nowMs) + aheadMs, jobCostMs };
+}
+
+interface Ahead {
+  jobs: number;
+  workMs: number;
 }
 
 /** Place among the model's waiting jobs; null once none of its rows wait. Walks the queues of its group: only when asked. */
@@ -14,20 +24,15 @@ export function positionOf(state: SchedulerState, record: JobRecord, nowMs: numb
   const [entry] = record.waiting;
   if (entry === undefined) return null;
   const { model } = record.bucket;
-  let position = 0;
-  let aheadMs = 0;
+  const own: Ahead = { jobs: 0, workMs: 0 };
+  const virtualMs = virtualStartMs(entry);
+  for (const queue of queuesOf(model)) addAhead(queue, entry, virtualMs, own);
+  let aheadMs = own.workMs;
   for (const other of state.models.values()) {
-    if (other.group !== model.group || other.queuedJobs === 0) continue;
-    for (const { queue, retries } of other.buckets.values()) {
-      for (const waiting of [queue, retries]) {
-        const ahead = aheadOf(waiting, entry);
-        aheadMs += ahead.workMs;
-        if (other === model) position += ahead.jobs;
-      }
-    }
+    if (other !== model && other.group === model.group && other.queuedJobs > 0) aheadMs += workBefore(other, model, entry.priority, own.workMs);
   }
   const anyReady = model.group.devices.some((device) => device.ready);
-  return { position, queueSize: model.queuedJobs, etaMs: anyReady ? firstStartMs(model.group, nowMs) + aheadMs : null };
+  return { position: own.jobs, queueSize: model.queuedJobs, etaMs: anyReady ? firstStartMs(model.group, nowMs) + aheadMs : null };
 }
 
 /** Milliseconds until the first slot of the group's devices is free of what is in flight; 0 while none is ready. */
@@ -37,17 +42,49 @@ function firstStartMs(group: Group, nowMs: number): number {
   return firstMs === Infinity ? 0 : firstMs;
 }
 
-function aheadOf(queue: WaitingQueue, entry: Entry): { readonly jobs: number; readonly workMs: number } {
-  let jobs = 0;
-  let workMs = 0;
-  for (let other = firstOf(queue); other !== null && goesBefore(other, entry); other = following(queue, other)) {
-    jobs++;
-    workMs += other.workMs;
+function* queuesOf(model: ModelState): Generator<WaitingQueue> {
+  for (const { queue, retries } of model.buckets.values()) {
+    yield queue;
+    yield retries;
   }
-  return { jobs, workMs };
 }
 
-function goesBefore(a: Entry, b: Entry): boolean {
-  const difference = a.record.job.priority - b.record.job.priority;
-  return difference !== 0 ? difference < 0 : a.sequence < b.sequence;
+/** What its caller will have had when the entry's turn comes. */
+function virtualStartMs(entry: Entry): number {
+  let virtualMs = entry.flow!.tag;
+  for (let before = entry.previous; before !== null; before = before.previous) virtualMs += before.workMs;
+  return virtualMs;
+}
+
+/** Adds what goes before the entry: all of higher priority, and in its own what has a lower tag by then, or came before. */
+function addAhead(queue: WaitingQueue, entry: Entry, virtualMs: number, ahead: Ahead): void {
+  const { priority } = entry;
+  for (const level of queue.levels) {
+    if (level.priority > priority) break;
+    for (const { tag, first } of level.flows.values()) {
+      let startMs = tag;
+      for (let other = first; other !== null && other !== entry; other = other.next) {
+        if (level.priority === priority && (startMs > virtualMs || (startMs === virtualMs && other.sequence > entry.sequence))) break;
+        ahead.jobs++;
+        ahead.workMs += other.workMs;
+        startMs += other.workMs;
+      }
+    }
+  }
+}
+
+/** Work of another model that goes before `ownMs` of this one's: what is more urgent, and until it has had as much. */
+function workBefore(other: ModelState, model: ModelState, priority: number, ownMs: number): number {
+  let urgentMs = 0;
+  let equalMs = 0;
+  for (const { levels } of queuesOf(other)) {
+    for (const level of levels) {
+      if (level.priority > priority) break;
+      let workMs = 0;
+      for (const { first } of level.flows.values()) for (let entry = first; entry !== null; entry = entry.next) workMs += entry.workMs;
+      if (level.priority < priority) urgentMs += workMs;
+      else equalMs += workMs;
+    }
+  }
+  return urgentMs + Math.min(equalMs, Math.max(0, model.tag + ownMs - other.tag));
 }

@@ -1,70 +1,124 @@
-/** A waiting queue: entries by priority, then arrival. Everything but finding a place for a returning entry is constant time. */
-import type { Bucket, Entry, History, JobRecord, Level, WaitingQueue } from './state.ts';
+/**
+ * A waiting queue: levels by priority; in a level a flow per caller, the flow that has had least first (fairness.ts); in a flow by
+ * arrival. Finding the next entry takes constant time, adding or removing one O(log callers).
+ */
+import { createNode } from './deadlines.ts';
+import { callerTag } from './fairness.ts';
+import { IndexedHeap } from './heap.ts';
+import type { Bucket, Entry, Flow, History, JobRecord, Level, WaitingQueue } from './state.ts';
 
 export function createQueue(bucket: Bucket, alone: boolean): WaitingQueue {
   return { bucket, alone, levels: [], rows: 0, entries: 0, heldUntilMs: -Infinity, heapIndex: -1 };
 }
 
 export function createEntry(record: JobRecord, sequence: number, rowStart: number, rows: number, history: History): Entry {
-  return {
-    record, sequence, history, rowStart, rows, workMs: 0, queue: null, level: null, previous: null, next: null,
-    dueTick: -1, duePrevious: null, dueNext: null,
+  const fields: Omit<Entry, 'due' | 'aging'> = {
+    record, sequence, history, rowStart, rows, workMs: 0, queue: null, level: null, flow: null, previous: null, next: null, priority: record.job.priority,
   };
+  // The two nodes point back at it.
+  const entry = fields as { -readonly [Key in keyof Entry]: Entry[Key] };
+  entry.due = createNode(entry);
+  entry.aging = createNode(entry);
+  return entry;
 }
 
 /** The entry that is next; null when the queue is empty. */
 export function firstOf(queue: WaitingQueue): Entry | null {
-  return queue.levels[0]?.first ?? null;
+  return queue.levels[0]?.order.peek()?.first ?? null;
 }
 
-/** The entry after this one in the queue's order. */
-export function following(queue: WaitingQueue, entry: Entry): Entry | null {
-  if (entry.next !== null) return entry.next;
-  return queue.levels[queue.levels.indexOf(entry.level!) + 1]?.first ?? null;
+/** Every entry, in no particular order. */
+export function* entriesOf({ levels }: WaitingQueue): Generator<Entry> {
+  for (const { flows } of levels) for (const { first } of flows.values()) for (let entry = first; entry !== null; entry = entry.next) yield entry;
 }
 
-/** Both queues have an entry: true when the first one's goes first. Priority, then arrival, then rows of one job in order. */
+/**
+ * The first `count` entries, in the order in which they would go if each flow's turn came once for each entry: an estimate of
+ * what others will take, in O(count × log callers).
+ */
+export function firstEntries(queue: WaitingQueue, count: number): readonly Entry[] {
+  const found: Entry[] = [];
+  for (const { order } of queue.levels) {
+    if (found.length >= count) break;
+    let round = order.smallest(count - found.length).map(({ first }) => first);
+    while (round.length > 0 && found.length < count) {
+      for (const entry of round) if (entry !== null && found.length < count) found.push(entry);
+      round = round.flatMap((entry) => (entry?.next == null ? [] : [entry.next]));
+    }
+  }
+  return found;
+}
+
+/** Both queues are of one model and have an entry: true when the first one's goes first. Priority, then the caller's share, then arrival. */
 export function outranks(a: WaitingQueue, b: WaitingQueue): boolean {
-  const first = firstOf(a)!;
-  const second = firstOf(b)!;
-  if (a.levels[0]!.priority !== b.levels[0]!.priority) return a.levels[0]!.priority < b.levels[0]!.priority;
-  return precedes(first, second);
+  const first = a.levels[0]!;
+  const second = b.levels[0]!;
+  return first.priority !== second.priority ? first.priority < second.priority : goesFirst(first.order.peek()!, second.order.peek()!);
 }
 
 export function insert(queue: WaitingQueue, entry: Entry): void {
-  const level = levelFor(queue, entry.record.job.priority);
-  let after = level.last;
+  const level = levelFor(queue, entry.priority);
+  const { caller } = entry.record.job;
+  const { callers } = queue.bucket.model;
+  const known = level.flows.get(caller);
+  const flow = known ?? { caller, tag: callerTag(callers, caller), first: null, last: null, heapIndex: -1 };
+  let after = flow.last;
   // New entries go last; those that come back after a lost batch are among the oldest, and look from the front.
   if (after !== null && precedes(entry, after)) {
     after = null;
-    for (let at = level.first; at !== null && precedes(at, entry); at = at.next) after = at;
+    for (let at = flow.first; at !== null && precedes(at, entry); at = at.next) after = at;
   }
   entry.queue = queue;
   entry.level = level;
+  entry.flow = flow;
   entry.previous = after;
-  entry.next = after === null ? level.first : after.next;
-  if (entry.previous === null) level.first = entry;
+  entry.next = after === null ? flow.first : after.next;
+  if (entry.previous === null) flow.first = entry;
   else entry.previous.next = entry;
-  if (entry.next === null) level.last = entry;
+  if (entry.next === null) flow.last = entry;
   else entry.next.previous = entry;
   queue.rows += entry.rows;
   queue.entries++;
+  if (known === undefined) {
+    level.flows.set(caller, flow);
+    level.order.push(flow);
+  } else if (flow.first === entry) {
+    level.order.update(flow);
+  }
 }
 
 export function remove(entry: Entry): void {
-  const { queue, level } = entry;
-  if (queue === null || level === null) return;
-  if (entry.previous === null) level.first = entry.next;
+  const { queue, level, flow } = entry;
+  if (queue === null || level === null || flow === null) return;
+  const wasFirst = flow.first === entry;
+  if (entry.previous === null) flow.first = entry.next;
   else entry.previous.next = entry.next;
-  if (entry.next === null) level.last = entry.previous;
+  if (entry.next === null) flow.last = entry.previous;
   else entry.next.previous = entry.previous;
   entry.queue = null;
   entry.level = null;
+  entry.flow = null;
   entry.previous = null;
   entry.next = null;
   queue.rows -= entry.rows;
   queue.entries--;
-  if (level.first === null && queue.levels.length > 1) queue.levels.splice(queue.levels.indexOf(level), 1);
+  if (flow.first === null) {
+    level.order.remove(flow);
+    level.flows.delete(flow.caller);
+    if (level.flows.size === 0 && queue.levels.length > 1) queue.levels.splice(queue.levels.indexOf(level), 1);
+  } else if (wasFirst) {
+    level.order.update(flow);
+  }
+}
+
+/** The flow's caller has had its turn, or gets one back: the flow moves to where its new tag puts it. */
+export function retag(level: Level, flow: Flow, tag: number): void {
+  flow.tag = tag;
+  if (level.order.has(flow)) level.order.update(flow);
+}
+
+function goesFirst(a: Flow, b: Flow): boolean {
+  return a.tag !== b.tag ? a.tag < b.tag : precedes(a.first!, b.first!);
 }
 
 function precedes(a: Entry, b: Entry): boolean {
@@ -74,7 +128,7 @@ function precedes(a: Entry, b: Entry): boolean {
 function levelFor(queue: WaitingQueue, priority: number): Level {
   const { levels } = queue;
   const only = levels[0];
-  if (only?.first === null && only.priority !== priority) levels.length = 0;
+  if (only?.flows.size === 0 && only.priority !== priority) levels.length = 0;
   let low = 0;
   let high = levels.length;
   while (low < high) {
@@ -84,7 +138,7 @@ function levelFor(queue: WaitingQueue, priority: number): Level {
   }
   const found = levels[low];
   if (found?.priority === priority) return found;
-  const level: Level = { priority, first: null, last: null };
+  const level: Level = { priority, flows: new Map(), order: new IndexedHeap(goesFirst) };
   levels.splice(low, 0, level);
   return level;
 }

@@ -4,9 +4,11 @@ import type { DeviceId, DeviceState } from '../contracts/device.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
 import { SluiceError } from '../errors.ts';
 import { createWheel } from './deadlines.ts';
+import { createCallerShares } from './fairness.ts';
 import { IndexedHeap } from './heap.ts';
 import { declare, withdraw } from './permits.ts';
 import { outranks } from './queue.ts';
+import { modelOutranks } from './ready.ts';
 import type { DeviceSlots, Group, ModelState, Permit, Placement, SchedulerState, WaitingQueue } from './state.ts';
 import { reposition } from './transitions.ts';
 import type { Tuning } from './tuning.ts';
@@ -25,8 +27,9 @@ export function createState(devices: readonly DeviceFacts[], tuning: Tuning, cho
     devices: devices.map(({ id, kind, slots, prefetch }, index): DeviceSlots => ({
       id, kind, prefetch, index, ready: false, gone: false, running: new Array<null>(slots).fill(null), runningCount: 0, staged: [], claimedMs: 0,
     })),
-    models: new Map(), permits: new Map(), groups: new Map(), batches: new Map(),
+    models: new Map(), permits: new Map(), groups: new Map(), shares: new Map(), batches: new Map(),
     deadlines: createWheel(tuning.deadlineTickMs, nowMs),
+    aging: createWheel(tuning.deadlineTickMs, nowMs),
     held: new IndexedHeap<WaitingQueue>((a, b) => a.heldUntilMs < b.heldUntilMs),
     queuedJobs: 0, nextSequence: 0, nextBatchId: 1, ratesVersion: 0, blocked: false, rowLimit: Infinity,
   };
@@ -63,7 +66,10 @@ export function addModel(state: SchedulerState, model: ServingModel, reports: Re
     changePlacements(state, known, placements, group, nowMs);
     return known;
   }
-  const added: ModelState = { model, placements, group, buckets: new Map(), queuedJobs: 0, liveJobs: 0, jobCostMs: 0, draining: false };
+  const added: ModelState = {
+    model, placements, group, buckets: new Map(), ready: new IndexedHeap(outranks), heapIndex: -1, tag: 0, callers: createCallerShares(),
+    workMs: 0, queuedJobs: 0, liveJobs: 0, jobCostMs: 0, draining: false,
+  };
   group.models++;
   state.models.set(model.key, added);
   return added;
@@ -79,47 +85,43 @@ export function removeModel(state: SchedulerState, key: ModelKey): void {
 }
 
 function groupOf(state: SchedulerState, placements: readonly Placement[], permit: Permit | null): Group {
-  const key = `${placements.map(({ device }) => device.index).join(',')}|${permit?.id ?? ''}`;
+  const devices = placements.map(({ device }) => device.index).join(',');
+  const key = `${devices}|${permit?.id ?? ''}`;
   const known = state.groups.get(key);
   if (known?.permit === permit) return known;
-  const group: Group = { key, devices: placements.map(({ device }) => device), permit, ready: new IndexedHeap(outranks), workMs: 0, entries: 0, models: 0 };
+  const shares = state.shares.get(devices) ?? { virtualMs: 0, utilisation: 0, seenMs: -Infinity };
+  state.shares.set(devices, shares);
+  const group: Group = { key, devices: placements.map(({ device }) => device), permit, ready: new IndexedHeap(modelOutranks), shares, workMs: 0, entries: 0, models: 0 };
   state.groups.set(key, group);
   return group;
 }
 
 function leaveGroup(state: SchedulerState, group: Group): void {
   group.models--;
-  if (group.models === 0) state.groups.delete(group.key);
+  if (group.models > 0) return;
+  state.groups.delete(group.key);
+  for (const other of state.groups.values()) if (other.shares === group.shares) return;
+  for (const [devices, shares] of state.shares) if (shares === group.shares) state.shares.delete(devices);
 }
 
 /** Curves of devices that stay are kept by measuring anew: a report that comes again is newer than what was learned. */
 function changePlacements(state: SchedulerState, model: ModelState, placements: readonly Placement[], group: Group, nowMs: number): void {
   const old = model.group;
+  if (old.ready.has(model)) old.ready.remove(model);
   for (const bucket of model.buckets.values()) {
-    for (const queue of [bucket.queue, bucket.retries]) if (old.ready.has(queue)) old.ready.remove(queue);
+    for (const queue of [bucket.queue, bucket.retries]) if (model.ready.has(queue)) model.ready.remove(queue);
     bucket.curves = [];
     bucket.ratesVersion = -1;
   }
   model.placements = placements;
   if (group !== old) {
-    const workMs = model.queuedJobs === 0 ? 0 : waitingWorkMs(model);
     old.entries -= model.queuedJobs;
-    old.workMs = old.entries === 0 ? 0 : old.workMs - workMs;
+    old.workMs = old.entries === 0 ? 0 : old.workMs - model.workMs;
     group.entries += model.queuedJobs;
-    group.workMs += workMs;
+    group.workMs += model.workMs;
     group.models++;
     model.group = group;
     leaveGroup(state, old);
   }
   for (const bucket of model.buckets.values()) for (const queue of [bucket.queue, bucket.retries]) reposition(state, queue, nowMs);
-}
-
-function waitingWorkMs(model: ModelState): number {
-  let workMs = 0;
-  for (const { queue, retries } of model.buckets.values()) {
-    for (const { levels } of [queue, retries]) {
-      for (const level of levels) for (let entry = level.first; entry !== null; entry = entry.next) workMs += entry.workMs;
-    }
-  }
-  return workMs;
 }

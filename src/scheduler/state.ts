@@ -6,6 +6,7 @@ import type { CostCurve, JobPart, SizeQuery } from '../contracts/batching.ts';
 import type { DeviceId } from '../contracts/device.ts';
 import type { Job } from '../contracts/job.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
+import type { CallerShares, ModelShares } from './fairness.ts';
 import type { IndexedHeap } from './heap.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -47,20 +48,42 @@ export interface Entry {
   workMs: number;
   queue: WaitingQueue | null;
   level: Level | null;
+  flow: Flow | null;
   previous: Entry | null;
   next: Entry | null;
-  dueTick: number;
-  duePrevious: Entry | null;
-  dueNext: Entry | null;
+  /** Its priority, or the most urgent one once it has waited long enough. */
+  priority: number;
+  readonly due: WheelNode;
+  readonly aging: WheelNode;
+}
+
+/** An entry in a timing wheel. */
+export interface WheelNode {
+  readonly entry: Entry;
+  /** -1 while it is in no wheel. */
+  tick: number;
+  previous: WheelNode | null;
+  next: WheelNode | null;
 }
 
 export interface Level {
   readonly priority: number;
-  first: Entry | null;
-  last: Entry | null;
+  /** By caller; only those with entries. */
+  readonly flows: Map<string, Flow>;
+  readonly order: IndexedHeap<Flow>;
 }
 
-/** Entries of one bucket by priority, then arrival. */
+/** What one caller has waiting in a level, by arrival. */
+export interface Flow {
+  readonly caller: string;
+  /** Device time that the caller has had; see fairness.ts. */
+  tag: number;
+  first: Entry | null;
+  last: Entry | null;
+  heapIndex: number;
+}
+
+/** Entries of one bucket by priority, then what their callers have had, then arrival. */
 export interface WaitingQueue {
   readonly bucket: Bucket;
   /** The bucket's second queue: each entry runs alone, on the CPU where that can. */
@@ -119,6 +142,15 @@ export interface ModelState {
   readonly buckets: Map<string, Bucket>;
   placements: readonly Placement[];
   group: Group;
+  /** Its queues that could start something, the first to go on top. */
+  readonly ready: IndexedHeap<WaitingQueue>;
+  /** Place in the group's heap. */
+  heapIndex: number;
+  /** Device time that the model has had; see fairness.ts. */
+  tag: number;
+  readonly callers: CallerShares;
+  /** Predicted milliseconds of its devices that what waits for it takes. */
+  workMs: number;
   queuedJobs: number;
   /** Jobs that wait or run. */
   liveJobs: number;
@@ -136,12 +168,15 @@ export interface Placement {
   memoryCapUntilMs: number;
 }
 
-/** Models that run on the same devices under the same permit: their queues compete, in order of priority and arrival. */
+/** Models that run on the same devices under the same permit: they compete, by priority, then by what each has had of the devices. */
 export interface Group {
   readonly key: string;
   readonly devices: readonly DeviceSlots[];
   readonly permit: Permit | null;
-  readonly ready: IndexedHeap<WaitingQueue>;
+  /** Models with a queue that is ready. */
+  readonly ready: IndexedHeap<ModelState>;
+  /** Shared with other groups on the same devices. */
+  readonly shares: ModelShares;
   /** Predicted milliseconds that all devices of the group need for what waits. */
   workMs: number;
   entries: number;
@@ -203,10 +238,10 @@ export interface Batch {
   slot: number;
 }
 
-/** Waiting entries by when their deadline passes; see deadlines.ts. */
-export interface DeadlineWheel {
+/** Waiting entries by a time of theirs; see deadlines.ts. */
+export interface TimingWheel {
   readonly tickMs: number;
-  readonly slots: (Entry | null)[];
+  readonly slots: (WheelNode | null)[];
   /** Ticks up to this one are done. */
   doneTick: number;
   /** No entry is due before this tick; it may be too early, never too late. */
@@ -221,8 +256,12 @@ export interface SchedulerState {
   readonly models: Map<ModelKey, ModelState>;
   readonly permits: Map<string, Permit>;
   readonly groups: Map<string, Group>;
+  /** By the devices that models run on; as long as a group uses them. */
+  readonly shares: Map<string, ModelShares>;
   readonly batches: Map<number, Batch>;
-  readonly deadlines: DeadlineWheel;
+  readonly deadlines: TimingWheel;
+  /** When each entry counts as most urgent. */
+  readonly aging: TimingWheel;
   /** Queues that wait because model.json says so (maxQueueDelayMs), by when that ends. */
   readonly held: IndexedHeap<WaitingQueue>;
   queuedJobs: number;

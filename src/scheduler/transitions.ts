@@ -1,11 +1,15 @@
 /** How rows move: into the queue, out of it, into batches and back. Sums and heaps are kept right here and nowhere else. */
-import { firstOf, createEntry, insert, remove } from './queue.ts';
 import { unwatch, watch } from './deadlines.ts';
+import { accountCaller, chargeCaller, chargeModel } from './fairness.ts';
+import { createEntry, firstOf, insert, remove, retag } from './queue.ts';
+import { workArrived } from './pressure.ts';
 import { rateOf } from './rates.ts';
+import { addReady, hideReady, moveModel } from './ready.ts';
 import { occupy, vacate } from './slots.ts';
 import type { Batch, Entry, History, JobRecord, Part, SchedulerState, WaitingQueue } from './state.ts';
 
 const FIRST_TRY: History = { losses: 0, alone: false };
+const MOST_URGENT = 0;
 /** Share of a new job in the model's smoothed cost of a job. */
 const JOB_COST_WEIGHT = 0.05;
 
@@ -15,22 +19,34 @@ export function enqueue(state: SchedulerState, record: JobRecord, nowMs: number)
   const { model } = bucket;
   model.liveJobs++;
   bucket.liveJobs++;
-  const costMs = wait(state, record, state.nextSequence++, 0, record.rows, FIRST_TRY, nowMs);
+  const { workMs: costMs } = wait(state, record, state.nextSequence++, 0, record.rows, FIRST_TRY, nowMs);
+  workArrived(model.group.shares, costMs, nowMs, state.tuning);
   model.jobCostMs += (costMs - model.jobCostMs) * (model.jobCostMs === 0 ? 1 : JOB_COST_WEIGHT);
 }
 
-/** Rows that came back from a batch wait again, at their job's old place. */
+/** Rows that came back from a batch wait again, at their job's old place and with their caller first: it has had nothing for its turn. */
 export function requeue(state: SchedulerState, part: Part, history: History, nowMs: number): void {
-  wait(state, part.record, part.sequence, part.rowStart, part.rows, history, nowMs);
+  const { level, flow } = wait(state, part.record, part.sequence, part.rowStart, part.rows, history, nowMs);
+  retag(level!, flow!, Math.min(flow!.tag, part.record.bucket.model.callers.virtualMs));
+}
+
+/** The entry has waited long enough to be as urgent as any. */
+export function comeOfAge(state: SchedulerState, entry: Entry, nowMs: number): void {
+  const { queue } = entry;
+  if (queue === null || entry.priority === MOST_URGENT) return;
+  remove(entry);
+  entry.priority = MOST_URGENT;
+  insert(queue, entry);
+  reposition(state, queue, nowMs);
 }
 
 /** An entry leaves the queue for good: cancelled, expired, or its job has failed. */
 export function withdraw(state: SchedulerState, entry: Entry, nowMs: number): void {
   const { queue, record } = entry;
   if (queue === null) return;
-  account(state, queue, -1, -entry.workMs);
+  account(state, queue, record.job.caller, -1, -entry.workMs);
   remove(entry);
-  unwatch(state.deadlines, entry);
+  unwatchBoth(state, entry);
   record.waiting.splice(record.waiting.indexOf(entry), 1);
   reposition(state, queue, nowMs);
 }
@@ -39,19 +55,24 @@ export function withdraw(state: SchedulerState, entry: Entry, nowMs: number): vo
 export function takeRows(state: SchedulerState, entry: Entry, rows: number): Part {
   const { record, history, rowStart, sequence } = entry;
   const queue = entry.queue!;
+  const level = entry.level!;
+  const flow = entry.flow!;
+  // Where no device tells what rows cost, they count as they are.
+  const taken = ((entry.workMs || entry.rows) * rows) / entry.rows;
   if (rows === entry.rows) {
-    account(state, queue, -1, -entry.workMs);
+    account(state, queue, record.job.caller, -1, -entry.workMs);
     remove(entry);
-    unwatch(state.deadlines, entry);
+    unwatchBoth(state, entry);
     record.waiting.splice(record.waiting.indexOf(entry), 1);
   } else {
     const workMs = (entry.workMs * rows) / entry.rows;
-    account(state, queue, 0, -workMs);
+    account(state, queue, record.job.caller, 0, -workMs);
     entry.workMs -= workMs;
     entry.rowStart += rows;
     entry.rows -= rows;
     queue.rows -= rows;
   }
+  retag(level, flow, chargeCaller(queue.bucket.model.callers, flow.caller, flow.tag, taken));
   record.running++;
   return { job: record.job, jobRows: record.rows, record, history, sequence, rowStart, rows };
 }
@@ -60,6 +81,9 @@ export function takeRows(state: SchedulerState, entry: Entry, rows: number): Par
 export function launch(state: SchedulerState, batch: Batch, nowMs: number): void {
   if (batch.permit !== null) batch.permit.used++;
   state.batches.set(batch.id, batch);
+  const { model } = batch.bucket;
+  model.tag = chargeModel(model.group.shares, model.tag, batch.predictedMs);
+  moveModel(model);
   occupy(batch, nowMs);
 }
 
@@ -83,38 +107,49 @@ export function forget(record: JobRecord): void {
 
 /** Puts the queue where it belongs after its head or its length changed: ready, held by model.json's delay, or nowhere. */
 export function reposition(state: SchedulerState, queue: WaitingQueue, nowMs: number): void {
-  const { ready } = queue.bucket.model.group;
   const first = firstOf(queue);
   const heldUntilMs = first === null ? -Infinity : heldUntil(queue, first);
-  const target = first === null ? null : heldUntilMs > nowMs ? state.held : ready;
-  for (const heap of [ready, state.held]) if (heap !== target && heap.has(queue)) heap.remove(queue);
+  const holds = heldUntilMs > nowMs;
+  if (!holds && state.held.has(queue)) state.held.remove(queue);
+  if (first === null || holds) hideReady(queue);
   queue.heldUntilMs = heldUntilMs;
-  if (target === null) return;
-  if (target.has(queue)) target.update(queue);
-  else target.push(queue);
+  if (first === null) return;
+  if (!holds) addReady(queue);
+  else if (state.held.has(queue)) state.held.update(queue);
+  else state.held.push(queue);
 }
 
-/** Returns the milliseconds of work that now wait. */
-function wait(state: SchedulerState, record: JobRecord, sequence: number, rowStart: number, rows: number, history: History, nowMs: number): number {
+function wait(state: SchedulerState, record: JobRecord, sequence: number, rowStart: number, rows: number, history: History, nowMs: number): Entry {
   const { bucket } = record;
   const queue = history.alone ? bucket.retries : bucket.queue;
   const entry = createEntry(record, sequence, rowStart, rows, history);
   entry.workMs = rows * rateOf(state, bucket);
   record.waiting.push(entry);
+  const { job } = record;
+  watch(state.deadlines, entry.due, job.deadlineMs);
+  const ageMs = job.enqueuedMs + state.tuning.agingMs;
+  if (ageMs <= nowMs) entry.priority = MOST_URGENT;
+  else watch(state.aging, entry.aging, ageMs);
   insert(queue, entry);
-  watch(state.deadlines, entry);
-  account(state, queue, 1, entry.workMs);
+  account(state, queue, record.job.caller, 1, entry.workMs);
   reposition(state, queue, nowMs);
-  return entry.workMs;
+  return entry;
 }
 
-function account(state: SchedulerState, queue: WaitingQueue, entries: number, workMs: number): void {
+function unwatchBoth(state: SchedulerState, entry: Entry): void {
+  unwatch(state.deadlines, entry.due);
+  unwatch(state.aging, entry.aging);
+}
+
+function account(state: SchedulerState, queue: WaitingQueue, caller: string, entries: number, workMs: number): void {
   const { model } = queue.bucket;
   const { group } = model;
   state.queuedJobs += entries;
   model.queuedJobs += entries;
   group.entries += entries;
-  // Nothing waits: what is left of the sum is rounding.
+  accountCaller(model.callers, caller, entries, workMs);
+  // Nothing waits: what is left of a sum is rounding.
+  model.workMs = model.queuedJobs === 0 ? 0 : model.workMs + workMs;
   group.workMs = group.entries === 0 ? 0 : group.workMs + workMs;
 }
 
@@ -124,7 +159,7 @@ function heldUntil(queue: WaitingQueue, first: Entry): number {
   if (queue.rows >= fullRows(queue)) return -Infinity;
   // The oldest counts, not the most urgent: one that came later must not hold those before it any longer.
   let oldestMs = first.record.job.enqueuedMs;
-  for (const level of queue.levels) if (level.first !== null) oldestMs = Math.min(oldestMs, level.first.record.job.enqueuedMs);
+  for (const { flows } of queue.levels) for (const { first: head } of flows.values()) oldestMs = Math.min(oldestMs, head!.record.job.enqueuedMs);
   return oldestMs + policy.maxQueueDelayMs;
 }
 

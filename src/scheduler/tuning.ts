@@ -10,6 +10,10 @@ export interface Tuning {
    * (0.4 CPU-ms of all processes, measured on a 1 ms model). It is added to every size, so that cheap models get larger batches than their curve alone says.
    */
   readonly batchOverheadMs: number;
+  /** Over how long arrivals are averaged: long enough for some tens of requests, short enough to follow a burst. */
+  readonly pressureWindowMs: number;
+  /** Devices are never taken to be busier than this share of the time: beyond it, wasting nothing is all that counts. */
+  readonly maxUtilisation: number;
   /** A busy faster device is waited for only when the rows are then done sooner by this share. */
   readonly waitGain: number;
   /**
@@ -19,6 +23,12 @@ export interface Tuning {
   readonly stageLeadMs: number;
   /** …or when its cost per row is at most this share above that of the best size: nothing is lost then by not waiting for more. */
   readonly stageLoss: number;
+  /** A batch is taken to end this much later than predicted when deadlines are looked at: half of all batches take longer than the median. */
+  readonly deadlineMargin: number;
+  /** A smaller batch is run for a job that is nearly late when it keeps this share of the rows per millisecond; else the job is given up. */
+  readonly rescueShare: number;
+  /** Whoever has waited for so long counts as most urgent: the bound on what a low priority costs. */
+  readonly agingMs: number;
   /** How exactly deadlines of waiting jobs are watched. Work past its deadline never starts, whatever this is. */
   readonly deadlineTickMs: number;
   /** Queues that one decision may find to be better off waiting before it stops looking. */
@@ -38,9 +48,14 @@ export interface Tuning {
 export const DEFAULT_TUNING: Tuning = {
   enlargeGain: 0.05,
   batchOverheadMs: 0.4,
+  pressureWindowMs: 500,
+  maxUtilisation: 0.98,
   waitGain: 0.1,
   stageLeadMs: 0.5,
   stageLoss: 0.02,
+  deadlineMargin: 1.1,
+  rescueShare: 0.7,
+  agingMs: 1_000,
   deadlineTickMs: 5,
   maxDeclines: 64,
   maxBucketsPerModel: 256,

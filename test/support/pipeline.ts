@@ -93,7 +93,7 @@ export class Rig {
   }
 
   /** Submits a job with bytes of its own. `shapes`: by default the model's, with `rows` on each batch axis. */
-  submit(model: ServingModel, rows = 1, options: { readonly id?: string; readonly priority?: number; readonly timeoutMs?: number; readonly shapes?: readonly (readonly number[])[]; readonly fill?: (bytes: Uint8Array, input: number) => void } = {}): Outcome {
+  submit(model: ServingModel, rows = 1, options: { readonly id?: string; readonly priority?: number; readonly caller?: string; readonly timeoutMs?: number; readonly shapes?: readonly (readonly number[])[]; readonly fill?: (bytes: Uint8Array, input: number) => void } = {}): Outcome {
     const id = options.id ?? `job${this.#nextId++}`;
     const leases: Lease[] = [];
     const shapes = options.shapes ?? model.inputs.map(({ shape }, i) => shape.map((dimension, axis) => (axis === model.batching.inputAxes[i] ? rows : Math.abs(dimension))));
@@ -112,7 +112,7 @@ export class Rig {
     const outcome: Outcome = { id, shapes, expected: inputs.map(({ region }) => this.arena.memory.view(region).slice()), started: [], result: null, error: null, ends: 0 };
     this.outcomes.push(outcome);
     const job: Job = {
-      id, model, inputs, leases, priority: options.priority ?? 1, caller: 'test', enqueuedMs: this.clock.nowMs(),
+      id, model, inputs, leases, priority: options.priority ?? 1, caller: options.caller ?? 'test', enqueuedMs: this.clock.nowMs(),
       deadlineMs: options.timeoutMs === undefined ? Infinity : this.clock.nowMs() + options.timeoutMs,
       reply: {
         started: (info) => void outcome.started.push(info),

@@ -214,8 +214,15 @@ export class World {
     }
     const code = outcome.error?.code ?? 'none';
     if (!job.reasons.has(code)) this.faults.push(`${outcome.id} failed with ${code} for no reason`);
-    if (code === 'DEADLINE_PASSED' && nowMs < deadlineMs) this.faults.push(`${outcome.id} expired early`);
+    // Given up when it could not be answered in time: behind what runs, what is staged, and its own batch.
+    if (code === 'DEADLINE_PASSED' && nowMs + 5 * this.#slowestMs() < deadlineMs) this.faults.push(`${outcome.id} expired early`);
     if (code === 'DEVICE_LOST' && job.losses < 2) this.faults.push(`${outcome.id} was not tried again`);
+  }
+
+  /** The longest that any batch is predicted to take. */
+  #slowestMs(): number {
+    const costs = [...this.rig.models.keys()].flatMap((key) => this.rig.dispatcher.describeCosts(key));
+    return Math.max(0, ...costs.flatMap(({ sizes }) => sizes.map(({ ms }) => ms + 1)));
   }
 
   /** Work conservation: no idle slot beside rows that could run there. */

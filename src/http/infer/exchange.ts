@@ -71,13 +71,13 @@ export class InferExchange implements Reply, BodySink, Disconnectable {
       const timeoutMs = requestTimeoutMs(headers);
       this.#deadlineGiven = timeoutMs !== null;
       this.#deadlineMs = this.#receivedMs + (timeoutMs ?? options.requestTimeoutMs);
-      this.#caller = callerOf(this.#request, options.callerHeader);
+      this.#caller = callerOf(this.#request);
       this.#events = wantsEvents(headers);
       if (this.#events) this.#context.streams.checkRoom();
       this.#ticket = deps.admission.admit({ model, contentLength: length, caller: this.#caller, deadlineMs: this.#deadlineMs });
       const { key } = model;
       this.#codec = this.#context.codecOf(model);
-      this.#reader = new BodyReader(this.#codec, framing, this.#context.bodies, () => deps.pipeline.backlog(key).waitMs);
+      this.#reader = new BodyReader(this.#codec, framing, this.#context.bodies, () => deps.pipeline.backlog(key, this.#caller).waitMs);
       watch(this.#request.socket, this);
       if (expectsContinue(this.#request)) {
         this.#continued = true;

@@ -1,4 +1,5 @@
 /** What an infer request's headers say, before its body is read. */
+import { createHash } from 'node:crypto';
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { SluiceError } from '../../errors.ts';
 import type { BodyFraming } from '../codec/body-reader.ts';
@@ -91,8 +92,18 @@ export function expectsContinue(request: IncomingMessage): boolean {
   return expect?.toLowerCase() === '100-continue';
 }
 
-/** Whose request this is, for fairness. */
-export function callerOf(request: IncomingMessage, callerHeader: string | null): string {
-  const named = callerHeader === null ? undefined : request.headers[callerHeader];
-  return typeof named === 'string' && named !== '' ? named : (request.socket.remoteAddress ?? 'unknown');
+/** Headers that say whose request it is, the strongest first. */
+const CALLER_HEADERS = ['x-api-key', 'authorization', 'x-client-id'] as const;
+/** Longer names are kept as a digest: they stay in memory as long as anything of their caller waits. */
+const MAX_CALLER_LENGTH = 128;
+
+/** Whose request this is, for fairness: its API key, else the id that it gives itself, else its address. Never logged. */
+export function callerOf({ headers, socket }: IncomingMessage): string {
+  for (const name of CALLER_HEADERS) {
+    const value = headers[name];
+    if (typeof value !== 'string' || value === '') continue;
+    const caller = `${name}:${value}`;
+    return caller.length <= MAX_CALLER_LENGTH ? caller : createHash('sha256').update(caller).digest('base64');
+  }
+  return socket.remoteAddress ?? 'unknown';
 }

@@ -224,18 +224,18 @@ describe('classification', () => {
 
 describe('what the pipeline gets', () => {
   test('defaults, and what headers and parameters ask for', async () => {
-    use({ http: { callerHeader: 'x-tenant', defaultPriority: 7, requestTimeoutMs: 9000 } });
+    use({ http: { defaultPriority: 7, requestTimeoutMs: 9000 } });
     front.clock.advance(1000);
     const { headers, body } = clientRequest([X]);
     await post('row', body, headers);
-    await post('row', body, { ...headers, 'request-timeout': '0.25', 'x-tenant': 'blue' });
+    await post('row', body, { ...headers, 'request-timeout': '0.25', 'x-client-id': 'blue', 'x-api-key': '' });
     const given = clientRequest([X], () => true, { parameters: { priority: 2, timeout: 5_000_000 } });
     await post('row', given.body, given.headers);
     await post('row', given.body, { ...given.headers, 'request-timeout': '1' });
     const neutral = clientRequest([X], () => true, { parameters: { priority: 0, timeout: 0, sequence_id: 0 } });
     await post('row', neutral.body, neutral.headers);
     expect(front.pipeline.submitted.map(({ priority, deadlineMs, caller }) => [priority, deadlineMs, caller])).toEqual([
-      [7, 10_000, '127.0.0.1'], [7, 1250, 'blue'], [2, 6000, '127.0.0.1'], [2, 2000, '127.0.0.1'], [7, 10_000, '127.0.0.1'],
+      [7, 10_000, '127.0.0.1'], [7, 1250, 'x-client-id:blue'], [2, 6000, '127.0.0.1'], [2, 2000, '127.0.0.1'], [7, 10_000, '127.0.0.1'],
     ]);
     expect(front.heads.map(({ deadlineMs }) => deadlineMs)).toEqual([10_000, 1250, 10_000, 2000, 10_000]);
     expect(front.heads[0]).toMatchObject({ contentLength: body.length, caller: '127.0.0.1', model: FP32_ROW });

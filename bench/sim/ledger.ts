@@ -1,0 +1,57 @@
+/** What became of every arrival, and what that makes of the policy. */
+import { percentile } from '../stats.ts';
+import type { Cell } from './cell.ts';
+
+export interface Score {
+  /** Answers within their deadline, a second. */
+  readonly goodput: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  /** Share of the arrivals that were not answered in time. */
+  readonly missed: number;
+  /** Device time for each answer in time. */
+  readonly busyMsPerAnswer: number;
+}
+
+export class Ledger {
+  readonly #cell: Cell;
+  readonly #doneMs: Float64Array;
+  #busyMs = 0;
+
+  constructor(cell: Cell) {
+    this.#cell = cell;
+    this.#doneMs = new Float64Array(cell.arrivals.length).fill(NaN);
+  }
+
+  answered(arrival: number, atMs: number): void {
+    if (!Number.isNaN(this.#doneMs[arrival]!)) throw new Error(`arrival ${arrival} was answered twice`);
+    this.#doneMs[arrival] = atMs;
+  }
+
+  ran(startedMs: number, tookMs: number): void {
+    if (startedMs >= this.#cell.countFromMs) this.#busyMs += tookMs;
+  }
+
+  score(): Score {
+    const { arrivals, countFromMs, endMs } = this.#cell;
+    const latencies: number[] = [];
+    let counted = 0;
+    let good = 0;
+    arrivals.forEach(({ atMs, deadlineMs }, index) => {
+      if (atMs < countFromMs) return;
+      counted += 1;
+      const doneMs = this.#doneMs[index]!;
+      if (Number.isNaN(doneMs)) return;
+      latencies.push(doneMs - atMs);
+      if (doneMs <= deadlineMs) good += 1;
+    });
+    const sorted = Float64Array.from(latencies).sort();
+    return {
+      goodput: (good * 1000) / (endMs - countFromMs),
+      p50Ms: percentile(sorted, 0.5),
+      p99Ms: percentile(sorted, 0.99),
+      missed: counted === 0 ? 0 : 1 - good / counted,
+      busyMsPerAnswer: good === 0 ? NaN : this.#busyMs / good,
+    };
+  }
+}

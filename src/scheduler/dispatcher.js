@@ -1,0 +1,266 @@
+import { SluiceError, toSluiceError } from "../errors.js";
+import { canStart, decide } from "./decide.js";
+import { nextDueMs } from "./deadlines.js";
+import { deferred } from "./deferred.js";
+import { describeCosts } from "./describe.js";
+import { Flights } from "./flights.js";
+import { hasNoDevice, modelFor, recordFor } from "./intake.js";
+import { backlogOf, positionOf } from "./predict.js";
+import { addModel, createState, removeModel, setDeviceState } from "./registry.js";
+import { Settlement } from "./settlement.js";
+import { hasIdleSlot } from "./slots.js";
+import { enqueue } from "./transitions.js";
+import { DEFAULT_TUNING } from "./tuning.js";
+/** A minute is soon enough to look again, and far from setTimeout's limit of 24 days. */
+const LONGEST_TIMER_MS = 60_000;
+export class Dispatcher {
+    #clock;
+    #arena;
+    #batcher;
+    #limits;
+    #state;
+    #settlement;
+    #flights;
+    #defer;
+    #removals = new Map();
+    #closing = null;
+    #armedForMs = Infinity;
+    #disarm = () => undefined;
+    #deciding = false;
+    #decideAgain = false;
+    #deferred = false;
+    constructor(options) {
+        const { clock, arena, devices, observer, batcher, limits } = options;
+        this.#clock = clock;
+        this.#arena = arena;
+        this.#batcher = batcher;
+        this.#limits = limits;
+        this.#defer = options.defer ?? ((run) => void setImmediate(run));
+        this.#state = createState(devices, { ...DEFAULT_TUNING, ...options.tuning }, (query) => batcher.chooseRows(query), clock.nowMs());
+        for (const device of devices)
+            setDeviceState(this.#state, device.id, device.status().state);
+        this.#settlement = new Settlement(this.#state, clock, observer, batcher, (record) => {
+            this.#jobGone(record);
+        });
+        this.#flights = new Flights({ state: this.#state, clock, arena, batcher, observer, settlement: this.#settlement, devices: new Map(devices.map((device) => [device.id, device])) });
+    }
+    /**
+     * Serves a model on the devices that have a report, or changes where a model is served. Throws CONFIG_INVALID when its
+     * concurrency id contradicts another model's, NOT_READY while the same key is being removed.
+     */
+    addModel(model, reports) {
+        addModel(this.#state, model, reports, this.#clock.nowMs());
+        this.#decide();
+    }
+    /** Takes no more jobs of the model; resolves when the last accepted one is over. Unknown keys resolve at once. */
+    removeModel(key) {
+        const model = this.#state.models.get(key);
+        if (model === undefined)
+            return Promise.resolve();
+        model.draining = true;
+        const removal = this.#removals.get(model) ?? deferred();
+        this.#removals.set(model, removal);
+        this.#endRemoval(model);
+        return removal.done;
+    }
+    /** The cost table; empty for a model that has had no jobs. */
+    describeCosts(key) {
+        const model = this.#state.models.get(key);
+        return model === undefined ? [] : describeCosts(model);
+    }
+    submit(job) {
+        const nowMs = this.#clock.nowMs();
+        let record;
+        try {
+            if (this.#closing !== null)
+                throw new SluiceError('STOPPING', 'the server is stopping');
+            if (this.#settlement.get(job.id) !== undefined)
+                throw new SluiceError('DUPLICATE_ID', `a request with the id "${job.id}" is still running`);
+            record = recordFor(this.#state, modelFor(this.#state, job, this.#limits, nowMs), job, this.#batcher, this.#arena.memory);
+        }
+        catch (thrown) {
+            this.#settlement.refuse(job, toSluiceError(thrown));
+            return;
+        }
+        this.#settlement.add(record);
+        enqueue(this.#state, record, nowMs);
+        const { group } = record.bucket.model;
+        if (!canStart(group))
+            this.#arm(nextDueMs(this.#state.deadlines));
+        else if (group.devices.some(hasIdleSlot))
+            this.#decide();
+        else
+            this.#decideSoon();
+    }
+    cancel(id) {
+        const record = this.#settlement.get(id);
+        if (record === undefined)
+            return;
+        this.#settlement.fail(record, new SluiceError('CANCELLED', 'the request was cancelled'));
+        this.#memoryMayBeFree();
+    }
+    position(id) {
+        const record = this.#settlement.get(id);
+        return record === undefined ? null : positionOf(this.#state, record, this.#clock.nowMs());
+    }
+    backlog(key) {
+        const model = this.#state.models.get(key);
+        return model === undefined ? { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 } : backlogOf(model, this.#clock.nowMs());
+    }
+    batchStarted(batchId, startedMs) {
+        this.#flights.started(batchId, startedMs);
+    }
+    batchDone(result) {
+        this.#over(this.#flights.done(result));
+    }
+    batchLost(loss) {
+        this.#over(this.#flights.lost(loss.batchId, loss.reason));
+    }
+    stateChanged(device, state) {
+        if (!setDeviceState(this.#state, device, state))
+            return;
+        for (const model of this.#state.models.values()) {
+            if (model.queuedJobs > 0 && hasNoDevice(model))
+                this.#failWaiting(model, new SluiceError('NOT_READY', `no device that serves ${model.model.name} is running any more`));
+        }
+        this.#decide();
+    }
+    /** Takes no more jobs; resolves when the last accepted one is over. */
+    close() {
+        this.#closing ??= deferred();
+        this.#endClosing();
+        return this.#closing.done;
+    }
+    /** Answers every job with the error, now. Their inputs stay until no host reads them. */
+    destroy(error) {
+        const closing = (this.#closing ??= deferred());
+        this.#disarm();
+        this.#settlement.failAll(error);
+        closing.resolve();
+    }
+    /** A batch is over: its slot is filled first and the answers follow, unless its memory is what the next batch waits for. */
+    #over(answer) {
+        if (answer === null)
+            return;
+        this.#state.rowLimit = Infinity;
+        if (this.#state.blocked) {
+            answer();
+            this.#memoryMayBeFree();
+        }
+        else {
+            this.#decide();
+            answer();
+        }
+        this.#endClosing();
+    }
+    #memoryMayBeFree() {
+        if (!this.#state.blocked)
+            return;
+        this.#state.blocked = false;
+        this.#decide();
+    }
+    #decideSoon() {
+        if (this.#deferred)
+            return;
+        this.#deferred = true;
+        this.#defer(() => {
+            this.#deferred = false;
+            this.#decide();
+        });
+    }
+    /** What it starts may answer at once and so lead back here: then it decides once more, afterwards. */
+    #decide() {
+        this.#decideAgain = true;
+        if (this.#deciding)
+            return;
+        this.#deciding = true;
+        try {
+            while (this.#decideAgain) {
+                this.#decideAgain = false;
+                this.#decideOnce();
+            }
+        }
+        finally {
+            this.#deciding = false;
+        }
+    }
+    #decideOnce() {
+        const { starts, expired, wakeAtMs } = decide(this.#state, this.#clock.nowMs());
+        for (const record of expired) {
+            const waitedMs = Math.round(this.#clock.nowMs() - record.job.enqueuedMs);
+            this.#settlement.fail(record, new SluiceError('DEADLINE_PASSED', `the deadline passed after ${waitedMs} ms in the queue`));
+        }
+        let unsent = null;
+        for (const batch of starts) {
+            const sent = this.#flights.send(batch);
+            if (sent === 'no-space')
+                unsent ??= batch;
+            else if (sent === 'refused')
+                this.#decideAgain = true;
+        }
+        if (unsent !== null)
+            this.#outOfSpace(unsent);
+        // Rows that could not be sent wait again, with their deadlines.
+        this.#arm(Math.min(wakeAtMs, nextDueMs(this.#state.deadlines)));
+    }
+    /**
+     * The arena has no room for a batch's outputs. Batches in flight will give some back. With none, waiting would be forever:
+     * single rows are tried, and at last the first job is refused, whose inputs make room for the others.
+     */
+    #outOfSpace(batch) {
+        if (this.#flights.size > 0) {
+            this.#state.blocked = true;
+            return;
+        }
+        this.#decideAgain = true;
+        if (batch.rows > 1) {
+            this.#state.rowLimit = 1;
+            return;
+        }
+        this.#settlement.fail(batch.parts[0].record, new SluiceError('OVERLOADED', 'no memory is left for the outputs', { retryAfterMs: 1_000 }));
+    }
+    #arm(wakeAtMs) {
+        if (wakeAtMs >= this.#armedForMs)
+            return;
+        this.#disarm();
+        this.#armedForMs = wakeAtMs;
+        const delayMs = Math.min(Math.max(0, wakeAtMs - this.#clock.nowMs()), LONGEST_TIMER_MS);
+        this.#disarm = this.#clock.after(delayMs, () => {
+            this.#armedForMs = Infinity;
+            this.#decide();
+        });
+    }
+    #failWaiting(model, error) {
+        const records = new Set();
+        for (const { queue, retries } of model.buckets.values()) {
+            for (const { levels } of [queue, retries]) {
+                for (const { first } of levels)
+                    for (let entry = first; entry !== null; entry = entry.next)
+                        records.add(entry.record);
+            }
+        }
+        for (const record of records)
+            this.#settlement.fail(record, error);
+    }
+    #jobGone(record) {
+        this.#endRemoval(record.bucket.model);
+        this.#endClosing();
+    }
+    #endRemoval(model) {
+        if (!model.draining || model.liveJobs > 0)
+            return;
+        removeModel(this.#state, model.model.key);
+        this.#removals.get(model)?.resolve();
+        this.#removals.delete(model);
+    }
+    #endClosing() {
+        if (this.#closing === null || this.#settlement.size > 0 || this.#flights.size > 0)
+            return;
+        this.#disarm();
+        this.#closing.resolve();
+    }
+}
+/** The scheduling stage: `Pipeline` for the adapters, `BatchListener` for the devices. */
+export function createDispatcher(options) {
+    return new Dispatcher(options);
+}

@@ -1,0 +1,28 @@
+/**
+ * How busy a set of devices is: predicted work that arrives over time that passes, each request at the price of the best batch
+ * size. Near 1 the device time that a small batch wastes is paid by everybody who comes after: in a queue with utilisation ρ,
+ * work that takes δ longer delays what follows by about δ × ρ / (1 − ρ) (M/G/1).
+ */
+import type { ModelShares } from './fairness.ts';
+import type { Tuning } from './tuning.ts';
+
+type Limits = Pick<Tuning, 'pressureWindowMs' | 'maxUtilisation'>;
+
+/** Work has arrived that will take all devices `workMs`. */
+export function workArrived(shares: ModelShares, workMs: number, nowMs: number, tuning: Limits): void {
+  decay(shares, nowMs, tuning);
+  shares.utilisation += workMs / tuning.pressureWindowMs;
+}
+
+/** Milliseconds that others wait longer for each millisecond of device time that is wasted now. */
+export function pressureOf(shares: ModelShares, nowMs: number, tuning: Limits): number {
+  decay(shares, nowMs, tuning);
+  const utilisation = Math.min(shares.utilisation, tuning.maxUtilisation);
+  return utilisation / (1 - utilisation);
+}
+
+function decay(shares: ModelShares, nowMs: number, { pressureWindowMs }: Limits): void {
+  if (nowMs <= shares.seenMs) return;
+  shares.utilisation *= Math.exp((shares.seenMs - nowMs) / pressureWindowMs);
+  shares.seenMs = nowMs;
+}

@@ -1,0 +1,15 @@
+export const DEFAULT_TUNING = {
+    enlargeGain: 0.05,
+    batchOverheadMs: 0.4,
+    waitGain: 0.1,
+    stageLeadMs: 0.5,
+    stageLoss: 0.02,
+    deadlineTickMs: 5,
+    maxDeclines: 64,
+    maxBucketsPerModel: 256,
+    budgetFactor: 10,
+    minBudgetMs: 2_000,
+    maxBudgetMs: 60_000,
+    outOfMemoryHoldMs: 60_000,
+    outputHeadroom: 1.25,
+};
