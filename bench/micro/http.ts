@@ -69,7 +69,7 @@ class InstantPipeline implements Pipeline {
 
   cancel(): void { /* nothing waits */ }
   position(): null { return null; }
-  backlog(): Backlog { return { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 }; }
+  backlog(): Backlog { return { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0, serviceMs: 0 }; }
 }
 
 function fakeDeps(): HttpDeps {

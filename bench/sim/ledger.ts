@@ -29,28 +29,33 @@ export class Ledger {
   }
 
   ran(startedMs: number, tookMs: number): void {
-    if (startedMs >= this.#cell.countFromMs) this.#busyMs += tookMs;
+    if (startedMs >= this.#cell.countFromMs && startedMs < this.#cell.endMs) this.#busyMs += tookMs;
   }
 
+  /** Of what was answered while arrivals were counted: whatever a policy leaves for later, or has left from before, is in neither. */
   score(): Score {
     const { arrivals, countFromMs, endMs } = this.#cell;
     const latencies: number[] = [];
     let counted = 0;
     let good = 0;
+    let inTime = 0;
     arrivals.forEach(({ atMs, deadlineMs }, index) => {
-      if (atMs < countFromMs) return;
-      counted += 1;
       const doneMs = this.#doneMs[index]!;
-      if (Number.isNaN(doneMs)) return;
+      const answered = doneMs <= deadlineMs;
+      if (atMs >= countFromMs) {
+        counted += 1;
+        if (answered) inTime += 1;
+      }
+      if (!(doneMs >= countFromMs && doneMs <= endMs)) return;
       latencies.push(doneMs - atMs);
-      if (doneMs <= deadlineMs) good += 1;
+      if (answered) good += 1;
     });
     const sorted = Float64Array.from(latencies).sort();
     return {
       goodput: (good * 1000) / (endMs - countFromMs),
       p50Ms: percentile(sorted, 0.5),
       p99Ms: percentile(sorted, 0.99),
-      missed: counted === 0 ? 0 : 1 - good / counted,
+      missed: counted === 0 ? 0 : 1 - inTime / counted,
       busyMsPerAnswer: good === 0 ? NaN : this.#busyMs / good,
     };
   }

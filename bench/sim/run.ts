@@ -1,31 +1,47 @@
 /**
- * `npm run sim`: Sluice's own gate, scheduler and batcher beside what others do, in simulated time. Prints each cell's goodput
- * over the best rival's, whose setting was chosen for that cell afterwards.
+ * `npm run bench:sim`: Sluice's own gate, scheduler and batcher beside what others do, in simulated time. A full run writes
+ * bench/results/simulation.md and .svg; the same code gives the same figures on any machine.
  */
+import { writeFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import type { Cell } from './cell.ts';
+import { ROOT } from '../paths.ts';
 import { cellName, grid } from './grid.ts';
-import type { Score } from './ledger.ts';
+import { renderReport, summarise, type CellResult } from './report.ts';
+import { renderPlot, type Panel } from './plot.ts';
 import { runRival } from './rival-server.ts';
 import { RIVALS } from './rivals.ts';
 import { runSluice } from './sluice.ts';
+import type { Cell } from './cell.ts';
 
-interface CellResult {
-  readonly name: string;
-  readonly offered: number;
-  readonly sluice: Score;
-  /** The best setting of each rival. */
-  readonly rivals: readonly { readonly rival: string; readonly setting: string; readonly score: Score }[];
-}
+const HELP = `Usage: npm run bench:sim -- [options]
 
-const { values } = parseArgs({ options: { only: { type: 'string', default: '' }, verbose: { type: 'boolean' } } });
-const results: CellResult[] = [];
-for (const cell of grid(values.only)) {
-  const result = runCell(cell);
-  results.push(result);
-  process.stdout.write(`${describe(result)}\n`);
+  --only TEXT   cells whose name holds it, e.g. "bursts gpu-t4" ("workload curve load × devices"); nothing is written then
+  --rivals      every rival's best setting for each cell, not only the best rival's
+  --help
+`;
+/** Panels of the plot: load against goodput, Poisson arrivals on this many devices. */
+const PLOTTED_DEVICES = 2;
+
+const { values } = parseArgs({ options: { only: { type: 'string' }, rivals: { type: 'boolean' }, help: { type: 'boolean' } } });
+if (values.help === true) print(HELP);
+else main(values.only);
+
+function main(only: string | undefined): void {
+  const results: CellResult[] = [];
+  for (const cell of grid(only ?? '')) {
+    const result = runCell(cell);
+    results.push(result);
+    print(describe(result));
+  }
+  if (results.length === 0) throw new Error(`no cell's name holds "${only ?? ''}"`);
+  print(`\n${summarise(results)}`);
+  if (only !== undefined) return;
+  const file = join(ROOT, 'bench/results/simulation.md');
+  writeFileSync(file, renderReport(results));
+  writeFileSync(file.replace(/md$/, 'svg'), renderPlot(panels(results), 'load over capacity', 'answers in time over capacity'));
+  print(`\nResults: ${relative(process.cwd(), file)}`);
 }
-summarise(results);
 
 function runCell(cell: Cell): CellResult {
   const best = new Map<string, CellResult['rivals'][number]>();
@@ -35,33 +51,35 @@ function runCell(cell: Cell): CellResult {
     if (known === undefined || score.goodput > known.score.goodput) best.set(setting.rival, { rival: setting.rival, setting: setting.setting, score });
   }
   const offered = (cell.arrivals.length * 1000) / cell.endMs;
-  return { name: cellName(cell), offered, sluice: runSluice(cell), rivals: [...best.values()] };
-}
-
-function bestOf({ rivals }: CellResult): CellResult['rivals'][number] {
-  return rivals.reduce((best, rival) => (rival.score.goodput > best.score.goodput ? rival : best));
-}
-
-function ratioOf(result: CellResult): number {
-  return result.sluice.goodput / bestOf(result).score.goodput;
+  return { name: cellName(cell), workload: cell.workload, curve: cell.curve, load: cell.load, devices: cell.devices.length, offered, sluice: runSluice(cell), rivals: [...best.values()] };
 }
 
 function describe(result: CellResult): string {
-  const { rival, setting, score } = bestOf(result);
-  const line = `${ratioOf(result).toFixed(3)}  ${result.name.padEnd(36)} offered ${result.offered.toFixed(0)}/s: ${short(result.sluice)}; best ${rival} (${setting}): ${short(score)}`;
-  if (values.verbose !== true) return line;
-  return [line, ...result.rivals.map((each) => `         ${each.rival} (${each.setting}): ${short(each.score)}`)].join('\n');
+  const [best, ...others] = result.rivals.toSorted((a, b) => b.score.goodput - a.score.goodput);
+  if (best === undefined) throw new Error('there are no rivals');
+  const line = `${(result.sluice.goodput / best.score.goodput).toFixed(3)}  ${result.name.padEnd(36)} ${result.sluice.goodput.toFixed(0)}/s, p99 ${result.sluice.p99Ms.toFixed(0)} ms; `
+    + `${best.rival} (${best.setting}): ${best.score.goodput.toFixed(0)}/s, p99 ${best.score.p99Ms.toFixed(0)} ms`;
+  if (values.rivals !== true) return line;
+  return [line, ...others.map(({ rival, setting, score }) => `         ${rival} (${setting}): ${score.goodput.toFixed(0)}/s, p99 ${score.p99Ms.toFixed(0)} ms`)].join('\n');
 }
 
-function short({ goodput, p50Ms, p99Ms, busyMsPerAnswer }: Score): string {
-  return `${goodput.toFixed(0)}/s p50 ${p50Ms.toFixed(1)} p99 ${p99Ms.toFixed(1)} busy ${busyMsPerAnswer.toFixed(2)}`;
+function panels(results: readonly CellResult[]): Panel[] {
+  const shown = results.filter(({ workload, devices }) => workload === 'poisson' && devices === PLOTTED_DEVICES);
+  const capacityOf = (result: CellResult): number => result.offered / result.load;
+  return [...new Set(shown.map(({ curve }) => curve))].map((curve) => {
+    const cells = shown.filter((result) => result.curve === curve);
+    const rivals = cells[0]?.rivals.map(({ rival }) => rival) ?? [];
+    const goodputOf = (result: CellResult, rival: string): number => result.rivals.find((each) => each.rival === rival)?.score.goodput ?? 0;
+    return {
+      title: curve,
+      lines: [
+        { name: 'Sluice', points: cells.map((result) => [result.load, result.sluice.goodput / capacityOf(result)] as const) },
+        ...rivals.map((rival) => ({ name: rival, points: cells.map((result) => [result.load, goodputOf(result, rival) / capacityOf(result)] as const) })),
+      ],
+    };
+  });
 }
 
-function summarise(all: readonly CellResult[]): void {
-  const ratios = all.map(ratioOf);
-  const mean = (values_: readonly number[]): number => Math.exp(values_.reduce((sum, value) => sum + Math.log(Math.max(value, 1e-6)), 0) / values_.length);
-  process.stdout.write(`\n${all.length} cells; below 0.98 of the best rival: ${ratios.filter((ratio) => ratio < 0.98).length}; geometric mean over the best rival ${mean(ratios).toFixed(3)}\n`);
-  for (const { rival } of all[0]?.rivals ?? []) {
-    process.stdout.write(`  goodput over ${rival}, tuned for each cell: ${mean(all.map((result) => result.sluice.goodput / Math.max(1e-6, result.rivals.find((each) => each.rival === rival)?.score.goodput ?? 0))).toFixed(3)}\n`);
-  }
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
 }

@@ -20,7 +20,7 @@ interface Shape {
   readonly slowdowns?: (endMs: number) => Cell['slowdowns'];
 }
 
-const STEADY = () => () => 1;
+const STEADY: Shape['rate'] = () => () => 1;
 const ONE_MODEL = (curve: Curve): SimModel[] => [{ name: 'model', curve, dynamic: false }];
 /** Text lines by width over 320 pixels: most are short, some long. */
 const LENGTHS = [0.5, 0.5, 0.75, 0.75, 0.75, 1, 1, 1, 1.5, 1.5, 2, 3];

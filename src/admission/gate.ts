@@ -73,6 +73,7 @@ export function createGate(options: GateOptions): Gate {
         arena: options.arenaUsage(),
         queueEmpty: backlog.queuedJobs === 0 && arriving === 0,
         waitMs,
+        serviceMs: backlog.serviceMs,
       },
       { modelName: head.model.name, contentLength: head.contentLength, deadlineMs: head.deadlineMs },
       nowMs,

@@ -17,7 +17,7 @@ export interface AdmissionLimits {
   readonly maxRequestsPerCaller: number | null;
   /** Share of the arena that admitted requests may fill; the rest is for outputs. */
   readonly arenaShare: number;
-  /** Share of a request's remaining time that may go into waiting. Half: predictions may be off by two. */
+  /** Share of a request's remaining time that waiting and its batch may take. Predictions are off by some; who is late after all is given up later. */
   readonly deadlineShare: number;
   /**
    * Longest predicted wait whatever the deadline: most callers give up after about a second without having said so.
@@ -34,7 +34,7 @@ export const DEFAULT_LIMITS: AdmissionLimits = {
   maxRequests: 16_384,
   maxRequestsPerCaller: null,
   arenaShare: 0.9,
-  deadlineShare: 0.5,
+  deadlineShare: 0.85,
   maxWaitMs: 250,
   patientRequests: 256,
 };
@@ -53,6 +53,8 @@ export interface AdmissionState {
   readonly queueEmpty: boolean;
   /** Predicted milliseconds until a request that comes now would start. */
   readonly waitMs: number;
+  /** Predicted milliseconds from its start to its end. */
+  readonly serviceMs: number;
 }
 
 export interface AdmissionRequest {
@@ -104,8 +106,7 @@ function decideByLoad(limits: AdmissionLimits, state: AdmissionState, request: A
     return refuse('OVERLOADED', 'the memory for tensors is full of requests that wait; try again later', state.waitMs);
   }
   if (state.queueEmpty) return ADMITTED;
-  const allowedMs = limits.deadlineShare * leftMs;
-  if (state.waitMs > allowedMs) return refuseWait(request, state.waitMs, `and its deadline is in ${whole(leftMs)} ms`);
+  if (state.waitMs + state.serviceMs > limits.deadlineShare * leftMs) return refuseWait(request, state.waitMs, `and its deadline is in ${whole(leftMs)} ms`);
   if (state.waitMs > limits.maxWaitMs && state.modelRequests >= limits.patientRequests) {
     return refuseWait(request, state.waitMs, `and ${whole(limits.maxWaitMs)} ms are allowed`);
   }

@@ -87,4 +87,6 @@ export interface Backlog {
   readonly waitMs: number;
   /** By how much one more job of the usual size lengthens the wait, in milliseconds; 0 until the model had a job. */
   readonly jobCostMs: number;
+  /** How long a batch of late took, in milliseconds: what a request takes from its start on; 0 until the model had one. */
+  readonly serviceMs: number;
 }

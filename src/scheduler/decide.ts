@@ -6,7 +6,7 @@
  */
 import { curveOn, maxRowsOn } from './buckets.ts';
 import { hostMs } from './costs.ts';
-import { pressureOf } from './pressure.ts';
+import { pressureOf, utilisationOf } from './pressure.ts';
 import { nextDueMs, takeDue } from './deadlines.ts';
 import { isFree } from './permits.ts';
 import { placeQueue, type Place } from './place.ts';
@@ -64,7 +64,8 @@ function startAll(state: SchedulerState, nowMs: number, starts: Batch[], expired
     hideReady(queue);
     declined.push(queue);
   }
-  for (const queue of declined) showReady(queue);
+  // Meanwhile a job may have been given up of which they held the last rows.
+  for (const queue of declined) if (queue.entries > 0) showReady(queue);
   if (declined.length > 0) for (const device of state.devices) device.claimedMs = 0;
   return lookAgainMs;
 }
@@ -96,8 +97,9 @@ function start(state: SchedulerState, queue: WaitingQueue, place: Place, nowMs: 
   const { preferredBatchSizes } = bucket.model.model.policy;
   // Beyond the best size a row costs no less: the queue may be done a little sooner, but most of its rows would wait longer.
   const worthRows = preferredBatchSizes === null ? Math.min(maxRows, curve.bestRows) : maxRows;
-  const wanted = state.chooseRows({ ...slotShare(state, queue, place, waiting, nowMs), maxRows: worthRows, curve, preferredSizes: preferredBatchSizes, enlargeGain: state.tuning.enlargeGain, pressure: pressureOf(group.shares, nowMs, state.tuning) });
-  const inTime = skipRows > 0 ? wanted : rowsInTime(state, queue, place, Math.min(wanted, waiting), nowMs, expired);
+  const utilisation = utilisationOf(group.shares, nowMs, state.tuning);
+  const wanted = state.chooseRows({ ...slotShare(state, queue, place, waiting, nowMs), maxRows: worthRows, curve, preferredSizes: preferredBatchSizes, enlargeGain: state.tuning.enlargeGain, pressure: pressureOf(utilisation) });
+  const inTime = skipRows > 0 ? wanted : rowsInTime(state, queue, place, Math.min(wanted, waiting), utilisation, nowMs, expired);
   const parts = take(state, queue, skipRows, Math.min(inTime, queue.rows - skipRows), place, nowMs, expired);
   reposition(state, queue, nowMs);
   if (parts.length === 0) return null;
@@ -150,8 +152,10 @@ function slotShare(state: SchedulerState, queue: WaitingQueue, place: Place, wai
  * Rows of a batch that ends before the first job's deadline: fewer than wanted where that costs little, and the job leaves the
  * queue where it can't be answered in time, or only by a batch so small that those behind it would pay for it.
  */
-function rowsInTime(state: SchedulerState, queue: WaitingQueue, place: Place, wanted: number, nowMs: number, expired: JobRecord[]): number {
+function rowsInTime(state: SchedulerState, queue: WaitingQueue, place: Place, wanted: number, utilisation: number, nowMs: number, expired: JobRecord[]): number {
   const { curve, startsInMs } = place;
+  // The busier the devices, the more a small batch costs those behind.
+  const rescueShare = (1 + utilisation) / 2;
   for (let first = firstOf(queue); first !== null; first = firstOf(queue)) {
     const leftMs = first.record.job.deadlineMs - nowMs - startsInMs;
     const size = Math.min(wanted, queue.rows);
@@ -159,9 +163,9 @@ function rowsInTime(state: SchedulerState, queue: WaitingQueue, place: Place, wa
     while (rows > 0 && hostMs(curve, rows) * state.tuning.deadlineMargin > leftMs) rows--;
     // The last one is tried whatever is predicted: it costs nobody anything, and shows whether the prediction is right.
     if (rows === size || queue.entries === 1 || first.record.running > 0) return Math.max(1, rows);
-    if (rows > 0 && rows / curve.costMs[rows]! >= (state.tuning.rescueShare * size) / curve.costMs[size]!) return rows;
-    // Behind a batch that is late, what is predicted says little, and a slot of another device may come free sooner.
-    if (place.staged) return 0;
+    if (rows > 0 && rows / curve.costMs[rows]! >= (rescueShare * size) / curve.costMs[size]!) return rows;
+    // Behind others it would be late, but a slot that comes free may still take it in time.
+    if (place.staged && hostMs(curve, 1) * state.tuning.deadlineMargin <= leftMs + startsInMs) return 0;
     expire(state, first, nowMs, expired);
   }
   return 0;

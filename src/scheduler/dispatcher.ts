@@ -131,7 +131,7 @@ export class Dispatcher implements Pipeline, BatchListener {
 
   backlog(key: ModelKey, caller: string): Backlog {
     const model = this.#state.models.get(key);
-    return model === undefined ? { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0 } : backlogOf(model, caller, this.#clock.nowMs());
+    return model === undefined ? { queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0, serviceMs: 0 } : backlogOf(model, caller, this.#clock.nowMs());
   }
 
   /** Jobs that wait for the model. */

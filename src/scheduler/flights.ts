@@ -24,6 +24,8 @@ interface Flight {
 
 /** Outputs whose size depends on the data can need more space than the last time; a model that never stops asking is wrong. */
 const MAX_RERUNS = 3;
+/** Share of the newest batch in a model's smoothed batch time. */
+const SERVICE_WEIGHT = 0.1;
 
 export interface FlightPorts {
   readonly state: SchedulerState;
@@ -132,7 +134,10 @@ export class Flights {
 
   #learn({ batch, assembled }: Flight, result: SuccessfulResult): void {
     const { inputMs, inferMs, outputMs } = result.timings;
-    observe(batch.curve, batch.paddedRows, inputMs + inferMs + outputMs);
+    const tookMs = inputMs + inferMs + outputMs;
+    observe(batch.curve, batch.paddedRows, tookMs);
+    const { model } = batch.bucket;
+    model.serviceMs += (tookMs - model.serviceMs) * (model.serviceMs === 0 ? 1 : SERVICE_WEIGHT);
     batch.bucket.ratesVersion = -1;
     learnOutput(batch.bucket, batch.paddedRows, assembled.order.output, result);
   }

@@ -4,7 +4,7 @@
  */
 import { curveOn, maxRowsOn } from './buckets.ts';
 import { hasIdleSlot, hasRoom, slotOffsetMs, startsInMs } from './slots.ts';
-import { shouldStage } from './stage.ts';
+import { stageAheadMs } from './stage.ts';
 import type { DeviceSlots, LearnedCurve, Placement, SchedulerState, WaitingQueue } from './state.ts';
 
 /** Timers have no finer step. */
@@ -40,10 +40,13 @@ export function placeQueue(state: SchedulerState, queue: WaitingQueue, nowMs: nu
   for (const candidate of candidates) {
     const { device } = candidate.placement;
     if (!hasRoom(device)) continue;
-    if (!hasIdleSlot(device) && !maybeStage(state, queue, candidate)) {
-      // A moment too small to move the clock by would be looked at again forever.
-      lookAgainMs = Math.min(lookAgainMs, nowMs + Math.max(MIN_TIMER_MS, candidate.startsInMs - state.tuning.stageLeadMs));
-      continue;
+    if (!hasIdleSlot(device)) {
+      const dryInMs = candidate.startsInMs - aheadMs(state, queue, candidate);
+      if (dryInMs > 0) {
+        // A moment too small to move the clock by would be looked at again forever.
+        lookAgainMs = Math.min(lookAgainMs, nowMs + Math.max(MIN_TIMER_MS, dryInMs));
+        continue;
+      }
     }
     if (best === null || isBetter(candidate, best)) best = candidate;
   }
@@ -74,15 +77,9 @@ function candidatesOf(state: SchedulerState, queue: WaitingQueue, nowMs: number)
   return candidates;
 }
 
-function maybeStage(state: SchedulerState, queue: WaitingQueue, candidate: Candidate): boolean {
-  const { curve, rows } = candidate;
-  return shouldStage({
-    rows: queue.rows,
-    bestRows: curve.bestRows,
-    rowMs: curve.costMs[rows]! / rows,
-    bestRowMs: curve.costMs[curve.bestRows]! / curve.bestRows,
-    dryInMs: candidate.startsInMs,
-  }, state.tuning);
+function aheadMs(state: SchedulerState, queue: WaitingQueue, { curve, rows }: Candidate): number {
+  const { bestRows, costMs } = curve;
+  return stageAheadMs({ rows: queue.rows, bestRows, rowMs: costMs[rows]! / rows, bestRowMs: costMs[bestRows]! / bestRows }, state.tuning);
 }
 
 function isBetter(a: Candidate, b: Candidate): boolean {

@@ -1,6 +1,6 @@
 /** When a job's turn comes: from the same costs, and the same order of callers and models, that decisions are made from. */
 import type { Backlog, QueuePosition } from '../contracts/job.ts';
-import { aheadOfCaller } from './fairness.ts';
+import { aheadOfCaller, MODEL_STEP_MS } from './fairness.ts';
 import { startsInMs } from './slots.ts';
 import type { Entry, Group, JobRecord, ModelState, SchedulerState, WaitingQueue } from './state.ts';
 
@@ -9,9 +9,9 @@ export function backlogOf(model: ModelState, caller: string, nowMs: number): Bac
   const { group, callers, workMs, jobCostMs } = model;
   const models = group.ready.size + (group.ready.has(model) ? 0 : 1);
   const ownMs = aheadOfCaller(callers, caller, workMs, jobCostMs);
-  // Every model's turn is as long as this one's, or shorter where it has less.
-  const aheadMs = Math.min(group.workMs - workMs, (models - 1) * (ownMs + jobCostMs)) + ownMs;
-  return { queuedJobs: model.queuedJobs, activeJobs: model.liveJobs, waitMs: firstStartMs(group, nowMs) + aheadMs, jobCostMs };
+  // Every other model's turn is as long as this one's, up to the next whole step, or shorter where it has less.
+  const aheadMs = Math.min(group.workMs - workMs, (models - 1) * (ownMs + jobCostMs + MODEL_STEP_MS)) + ownMs;
+  return { queuedJobs: model.queuedJobs, activeJobs: model.liveJobs, waitMs: firstStartMs(group, nowMs) + aheadMs, jobCostMs, serviceMs: model.serviceMs };
 }
 
 interface Ahead {
@@ -49,10 +49,13 @@ function* queuesOf(model: ModelState): Generator<WaitingQueue> {
   }
 }
 
-/** What its caller will have had when the entry's turn comes. */
+/** What its caller will have had when the entry's turn comes: one caller's requests go in the order in which they came. */
 function virtualStartMs(entry: Entry): number {
-  let virtualMs = entry.flow!.tag;
-  for (let before = entry.previous; before !== null; before = before.previous) virtualMs += before.workMs;
+  const { share } = entry.flow!;
+  let virtualMs = share.tag;
+  for (const { first } of share.flows) {
+    for (let other = first; other !== null && other.sequence < entry.sequence; other = other.next) virtualMs += other.workMs;
+  }
   return virtualMs;
 }
 
@@ -61,10 +64,11 @@ function addAhead(queue: WaitingQueue, entry: Entry, virtualMs: number, ahead: A
   const { priority } = entry;
   for (const level of queue.levels) {
     if (level.priority > priority) break;
-    for (const { tag, first } of level.flows.values()) {
-      let startMs = tag;
+    for (const { share, first } of level.flows.values()) {
+      let startMs = share.tag;
       for (let other = first; other !== null && other !== entry; other = other.next) {
-        if (level.priority === priority && (startMs > virtualMs || (startMs === virtualMs && other.sequence > entry.sequence))) break;
+        const later = share === entry.flow!.share ? other.sequence > entry.sequence : startMs > virtualMs || (startMs === virtualMs && other.sequence > entry.sequence);
+        if (level.priority === priority && later) break;
         ahead.jobs++;
         ahead.workMs += other.workMs;
         startMs += other.workMs;

@@ -3,9 +3,9 @@
  * arrival. Finding the next entry takes constant time, adding or removing one O(log callers).
  */
 import { createNode } from './deadlines.ts';
-import { callerTag } from './fairness.ts';
+import { shareOf } from './fairness.ts';
 import { IndexedHeap } from './heap.ts';
-import type { Bucket, Entry, Flow, History, JobRecord, Level, WaitingQueue } from './state.ts';
+import type { Bucket, CallerShare, Entry, Flow, History, JobRecord, Level, WaitingQueue } from './state.ts';
 
 export function createQueue(bucket: Bucket, alone: boolean): WaitingQueue {
   return { bucket, alone, levels: [], rows: 0, entries: 0, heldUntilMs: -Infinity, heapIndex: -1 };
@@ -13,7 +13,7 @@ export function createQueue(bucket: Bucket, alone: boolean): WaitingQueue {
 
 export function createEntry(record: JobRecord, sequence: number, rowStart: number, rows: number, history: History): Entry {
   const fields: Omit<Entry, 'due' | 'aging'> = {
-    record, sequence, history, rowStart, rows, workMs: 0, queue: null, level: null, flow: null, previous: null, next: null, priority: record.job.priority,
+    record, sequence, history, rowStart, rows, workMs: 0, flow: null, previous: null, next: null, priority: record.job.priority,
   };
   // The two nodes point back at it.
   const entry = fields as { -readonly [Key in keyof Entry]: Entry[Key] };
@@ -59,17 +59,14 @@ export function outranks(a: WaitingQueue, b: WaitingQueue): boolean {
 export function insert(queue: WaitingQueue, entry: Entry): void {
   const level = levelFor(queue, entry.priority);
   const { caller } = entry.record.job;
-  const { callers } = queue.bucket.model;
   const known = level.flows.get(caller);
-  const flow = known ?? { caller, tag: callerTag(callers, caller), first: null, last: null, heapIndex: -1 };
+  const flow: Flow = known ?? { queue, level, share: shareOf(queue.bucket.model.callers, caller), first: null, last: null, heapIndex: -1 };
   let after = flow.last;
   // New entries go last; those that come back after a lost batch are among the oldest, and look from the front.
   if (after !== null && precedes(entry, after)) {
     after = null;
     for (let at = flow.first; at !== null && precedes(at, entry); at = at.next) after = at;
   }
-  entry.queue = queue;
-  entry.level = level;
   entry.flow = flow;
   entry.previous = after;
   entry.next = after === null ? flow.first : after.next;
@@ -80,6 +77,7 @@ export function insert(queue: WaitingQueue, entry: Entry): void {
   queue.rows += entry.rows;
   queue.entries++;
   if (known === undefined) {
+    flow.share.flows.add(flow);
     level.flows.set(caller, flow);
     level.order.push(flow);
   } else if (flow.first === entry) {
@@ -88,37 +86,36 @@ export function insert(queue: WaitingQueue, entry: Entry): void {
 }
 
 export function remove(entry: Entry): void {
-  const { queue, level, flow } = entry;
-  if (queue === null || level === null || flow === null) return;
+  const { flow } = entry;
+  if (flow === null) return;
+  const { queue, level, share } = flow;
   const wasFirst = flow.first === entry;
   if (entry.previous === null) flow.first = entry.next;
   else entry.previous.next = entry.next;
   if (entry.next === null) flow.last = entry.previous;
   else entry.next.previous = entry.previous;
-  entry.queue = null;
-  entry.level = null;
   entry.flow = null;
   entry.previous = null;
   entry.next = null;
   queue.rows -= entry.rows;
   queue.entries--;
   if (flow.first === null) {
+    share.flows.delete(flow);
     level.order.remove(flow);
-    level.flows.delete(flow.caller);
+    level.flows.delete(share.caller);
     if (level.flows.size === 0 && queue.levels.length > 1) queue.levels.splice(queue.levels.indexOf(level), 1);
   } else if (wasFirst) {
     level.order.update(flow);
   }
 }
 
-/** The flow's caller has had its turn, or gets one back: the flow moves to where its new tag puts it. */
-export function retag(level: Level, flow: Flow, tag: number): void {
-  flow.tag = tag;
-  if (level.order.has(flow)) level.order.update(flow);
+/** The caller's tag changed: its flows move to where it puts them. */
+export function moveFlows({ flows }: CallerShare): void {
+  for (const flow of flows) if (flow.level.flows.size > 1) flow.level.order.update(flow);
 }
 
 function goesFirst(a: Flow, b: Flow): boolean {
-  return a.tag !== b.tag ? a.tag < b.tag : precedes(a.first!, b.first!);
+  return a.share.tag !== b.share.tag ? a.share.tag < b.share.tag : precedes(a.first!, b.first!);
 }
 
 function precedes(a: Entry, b: Entry): boolean {

@@ -1,6 +1,7 @@
 /** Which queue goes next: models of a group by priority and share, queues of a model by priority and their callers' shares. */
-import { firstOf } from './queue.ts';
-import type { ModelState, WaitingQueue } from './state.ts';
+import { modelStep } from './fairness.ts';
+import { firstOf, moveFlows } from './queue.ts';
+import type { CallerShare, ModelState, WaitingQueue } from './state.ts';
 
 /** Both models have a ready queue: true when the first one's goes first. */
 export function modelOutranks(a: ModelState, b: ModelState): boolean {
@@ -9,7 +10,8 @@ export function modelOutranks(a: ModelState, b: ModelState): boolean {
   const [priority, other] = [first.levels[0]!.priority, second.levels[0]!.priority];
   if (priority !== other) return priority < other;
   // Tags of models on other devices mean something else.
-  if (a.group.shares === b.group.shares && a.tag !== b.tag) return a.tag < b.tag;
+  const [step, otherStep] = [modelStep(a.tag), modelStep(b.tag)];
+  if (a.group.shares === b.group.shares && step !== otherStep) return step < otherStep;
   return firstOf(first)!.sequence < firstOf(second)!.sequence;
 }
 
@@ -45,4 +47,14 @@ export function moveModel(model: ModelState): void {
   } else {
     ready.push(model);
   }
+}
+
+/** The caller's tag changed: its flows, and the queues that they lead, move to where it puts them. */
+export function moveCaller(model: ModelState, share: CallerShare): void {
+  // Among themselves, one caller's flows stay in the order of arrival.
+  if (model.callers.active < 2) return;
+  moveFlows(share);
+  if (model.ready.size < 2) return;
+  for (const { queue } of share.flows) if (model.ready.has(queue)) model.ready.update(queue);
+  moveModel(model);
 }

@@ -68,7 +68,7 @@ export function addModel(state: SchedulerState, model: ServingModel, reports: Re
   }
   const added: ModelState = {
     model, placements, group, buckets: new Map(), ready: new IndexedHeap(outranks), heapIndex: -1, tag: 0, callers: createCallerShares(),
-    workMs: 0, queuedJobs: 0, liveJobs: 0, jobCostMs: 0, draining: false,
+    workMs: 0, queuedJobs: 0, liveJobs: 0, jobCostMs: 0, serviceMs: 0, draining: false,
   };
   group.models++;
   state.models.set(model.key, added);
@@ -89,7 +89,7 @@ function groupOf(state: SchedulerState, placements: readonly Placement[], permit
   const key = `${devices}|${permit?.id ?? ''}`;
   const known = state.groups.get(key);
   if (known?.permit === permit) return known;
-  const shares = state.shares.get(devices) ?? { virtualMs: 0, utilisation: 0, seenMs: -Infinity };
+  const shares = state.shares.get(devices) ?? { virtualMs: 0, utilisation: 0, seenMs: -Infinity, firstMs: -Infinity };
   state.shares.set(devices, shares);
   const group: Group = { key, devices: placements.map(({ device }) => device), permit, ready: new IndexedHeap(modelOutranks), shares, workMs: 0, entries: 0, models: 0 };
   state.groups.set(key, group);

@@ -6,7 +6,6 @@ import type { CostCurve, JobPart, SizeQuery } from '../contracts/batching.ts';
 import type { DeviceId } from '../contracts/device.ts';
 import type { Job } from '../contracts/job.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
-import type { CallerShares, ModelShares } from './fairness.ts';
 import type { IndexedHeap } from './heap.ts';
 import type { Tuning } from './tuning.ts';
 
@@ -46,8 +45,7 @@ export interface Entry {
   rows: number;
   /** Predicted milliseconds of its group's devices, as added to the group's sum. */
   workMs: number;
-  queue: WaitingQueue | null;
-  level: Level | null;
+  /** Null when it does not wait. */
   flow: Flow | null;
   previous: Entry | null;
   next: Entry | null;
@@ -57,10 +55,9 @@ export interface Entry {
   readonly aging: WheelNode;
 }
 
-/** An entry in a timing wheel. */
+/** An entry in a timing wheel; its tick is -1 while it is in none. */
 export interface WheelNode {
   readonly entry: Entry;
-  /** -1 while it is in no wheel. */
   tick: number;
   previous: WheelNode | null;
   next: WheelNode | null;
@@ -75,12 +72,41 @@ export interface Level {
 
 /** What one caller has waiting in a level, by arrival. */
 export interface Flow {
-  readonly caller: string;
-  /** Device time that the caller has had; see fairness.ts. */
-  tag: number;
+  readonly queue: WaitingQueue;
+  readonly level: Level;
+  readonly share: CallerShare;
   first: Entry | null;
   last: Entry | null;
   heapIndex: number;
+}
+
+/** Callers of one model. */
+export interface CallerShares {
+  virtualMs: number;
+  /** Those who have something waiting, or are ahead of the last turn's tag; others are forgotten sooner or later. */
+  readonly known: Map<string, CallerShare>;
+  sweepAt: number;
+  /** With something waiting. */
+  active: number;
+}
+
+export interface CallerShare {
+  readonly caller: string;
+  /** Milliseconds of device time that the caller has had. */
+  tag: number;
+  entries: number;
+  workMs: number;
+  /** Where it waits: one for each level of each queue. */
+  readonly flows: Set<Flow>;
+}
+
+/** Models on the same devices. */
+export interface ModelShares {
+  virtualMs: number;
+  /** See pressure.ts. */
+  utilisation: number;
+  seenMs: number;
+  firstMs: number;
 }
 
 /** Entries of one bucket by priority, then what their callers have had, then arrival. */
@@ -142,20 +168,20 @@ export interface ModelState {
   readonly buckets: Map<string, Bucket>;
   placements: readonly Placement[];
   group: Group;
-  /** Its queues that could start something, the first to go on top. */
+  /** Its queues that could start something. */
   readonly ready: IndexedHeap<WaitingQueue>;
-  /** Place in the group's heap. */
   heapIndex: number;
-  /** Device time that the model has had; see fairness.ts. */
+  /** Device time that it has had; see fairness.ts. */
   tag: number;
   readonly callers: CallerShares;
   /** Predicted milliseconds of its devices that what waits for it takes. */
   workMs: number;
   queuedJobs: number;
-  /** Jobs that wait or run. */
   liveJobs: number;
   /** Milliseconds that a job of late occupies all devices of the model; 0 before the first. */
   jobCostMs: number;
+  /** Milliseconds that a batch of late took in the host; 0 before the first. */
+  serviceMs: number;
   draining: boolean;
 }
 
@@ -173,9 +199,7 @@ export interface Group {
   readonly key: string;
   readonly devices: readonly DeviceSlots[];
   readonly permit: Permit | null;
-  /** Models with a queue that is ready. */
   readonly ready: IndexedHeap<ModelState>;
-  /** Shared with other groups on the same devices. */
   readonly shares: ModelShares;
   /** Predicted milliseconds that all devices of the group need for what waits. */
   workMs: number;

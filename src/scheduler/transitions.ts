@@ -1,12 +1,12 @@
 /** How rows move: into the queue, out of it, into batches and back. Sums and heaps are kept right here and nowhere else. */
 import { unwatch, watch } from './deadlines.ts';
-import { accountCaller, chargeCaller, chargeModel } from './fairness.ts';
-import { createEntry, firstOf, insert, remove, retag } from './queue.ts';
+import { accountCaller, chargeCaller, chargeModel, refundCaller } from './fairness.ts';
+import { createEntry, firstOf, insert, remove } from './queue.ts';
 import { workArrived } from './pressure.ts';
 import { rateOf } from './rates.ts';
-import { addReady, hideReady, moveModel } from './ready.ts';
+import { addReady, hideReady, moveCaller, moveModel } from './ready.ts';
 import { occupy, vacate } from './slots.ts';
-import type { Batch, Entry, History, JobRecord, Part, SchedulerState, WaitingQueue } from './state.ts';
+import type { Batch, Entry, Flow, History, JobRecord, Part, SchedulerState, WaitingQueue } from './state.ts';
 
 const FIRST_TRY: History = { losses: 0, alone: false };
 const MOST_URGENT = 0;
@@ -26,14 +26,16 @@ export function enqueue(state: SchedulerState, record: JobRecord, nowMs: number)
 
 /** Rows that came back from a batch wait again, at their job's old place and with their caller first: it has had nothing for its turn. */
 export function requeue(state: SchedulerState, part: Part, history: History, nowMs: number): void {
-  const { level, flow } = wait(state, part.record, part.sequence, part.rowStart, part.rows, history, nowMs);
-  retag(level!, flow!, Math.min(flow!.tag, part.record.bucket.model.callers.virtualMs));
+  const { flow } = wait(state, part.record, part.sequence, part.rowStart, part.rows, history, nowMs);
+  const { model } = part.record.bucket;
+  refundCaller(model.callers, flow!.share);
+  moveCaller(model, flow!.share);
 }
 
 /** The entry has waited long enough to be as urgent as any. */
 export function comeOfAge(state: SchedulerState, entry: Entry, nowMs: number): void {
-  const { queue } = entry;
-  if (queue === null || entry.priority === MOST_URGENT) return;
+  const queue = entry.flow?.queue;
+  if (queue === undefined || entry.priority === MOST_URGENT) return;
   remove(entry);
   entry.priority = MOST_URGENT;
   insert(queue, entry);
@@ -42,9 +44,10 @@ export function comeOfAge(state: SchedulerState, entry: Entry, nowMs: number): v
 
 /** An entry leaves the queue for good: cancelled, expired, or its job has failed. */
 export function withdraw(state: SchedulerState, entry: Entry, nowMs: number): void {
-  const { queue, record } = entry;
-  if (queue === null) return;
-  account(state, queue, record.job.caller, -1, -entry.workMs);
+  const { flow, record } = entry;
+  if (flow === null) return;
+  const { queue } = flow;
+  account(state, flow, -1, -entry.workMs);
   remove(entry);
   unwatchBoth(state, entry);
   record.waiting.splice(record.waiting.indexOf(entry), 1);
@@ -54,25 +57,26 @@ export function withdraw(state: SchedulerState, entry: Entry, nowMs: number): vo
 /** Takes the entry's first `rows` rows; the caller repositions the queue when it has taken all that it wants. */
 export function takeRows(state: SchedulerState, entry: Entry, rows: number): Part {
   const { record, history, rowStart, sequence } = entry;
-  const queue = entry.queue!;
-  const level = entry.level!;
   const flow = entry.flow!;
+  const { queue, share } = flow;
+  const { model } = queue.bucket;
   // Where no device tells what rows cost, they count as they are.
   const taken = ((entry.workMs || entry.rows) * rows) / entry.rows;
   if (rows === entry.rows) {
-    account(state, queue, record.job.caller, -1, -entry.workMs);
+    account(state, flow, -1, -entry.workMs);
     remove(entry);
     unwatchBoth(state, entry);
     record.waiting.splice(record.waiting.indexOf(entry), 1);
   } else {
     const workMs = (entry.workMs * rows) / entry.rows;
-    account(state, queue, record.job.caller, 0, -workMs);
+    account(state, flow, 0, -workMs);
     entry.workMs -= workMs;
     entry.rowStart += rows;
     entry.rows -= rows;
     queue.rows -= rows;
   }
-  retag(level, flow, chargeCaller(queue.bucket.model.callers, flow.caller, flow.tag, taken));
+  chargeCaller(model.callers, share, taken);
+  moveCaller(model, share);
   record.running++;
   return { job: record.job, jobRows: record.rows, record, history, sequence, rowStart, rows };
 }
@@ -131,7 +135,7 @@ function wait(state: SchedulerState, record: JobRecord, sequence: number, rowSta
   if (ageMs <= nowMs) entry.priority = MOST_URGENT;
   else watch(state.aging, entry.aging, ageMs);
   insert(queue, entry);
-  account(state, queue, record.job.caller, 1, entry.workMs);
+  account(state, entry.flow!, 1, entry.workMs);
   reposition(state, queue, nowMs);
   return entry;
 }
@@ -141,13 +145,13 @@ function unwatchBoth(state: SchedulerState, entry: Entry): void {
   unwatch(state.aging, entry.aging);
 }
 
-function account(state: SchedulerState, queue: WaitingQueue, caller: string, entries: number, workMs: number): void {
+function account(state: SchedulerState, { queue, share }: Flow, entries: number, workMs: number): void {
   const { model } = queue.bucket;
   const { group } = model;
   state.queuedJobs += entries;
   model.queuedJobs += entries;
   group.entries += entries;
-  accountCaller(model.callers, caller, entries, workMs);
+  accountCaller(model.callers, share, entries, workMs);
   // Nothing waits: what is left of a sum is rounding.
   model.workMs = model.queuedJobs === 0 ? 0 : model.workMs + workMs;
   group.workMs = group.entries === 0 ? 0 : group.workMs + workMs;

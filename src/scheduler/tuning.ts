@@ -21,12 +21,15 @@ export interface Tuning {
    * It covers the front's own delay between a result and the next order. Longer, and rows go alone that could go together.
    */
   readonly stageLeadMs: number;
-  /** …or when its cost per row is at most this share above that of the best size: nothing is lost then by not waiting for more. */
+  /**
+   * A full batch is staged when the device would run dry within this time. Longer gains nothing, and rows that are staged can't make
+   * way for more urgent ones, nor go to a device that is free sooner.
+   */
+  readonly stageAheadMs: number;
+  /** …and so is one whose is at most this share above that of the best size: nothing is lost then by not waiting for more. */
   readonly stageLoss: number;
   /** A batch is taken to end this much later than predicted when deadlines are looked at: half of all batches take longer than the median. */
   readonly deadlineMargin: number;
-  /** A smaller batch is run for a job that is nearly late when it keeps this share of the rows per millisecond; else the job is given up. */
-  readonly rescueShare: number;
   /** Whoever has waited for so long counts as most urgent: the bound on what a low priority costs. */
   readonly agingMs: number;
   /** How exactly deadlines of waiting jobs are watched. Work past its deadline never starts, whatever this is. */
@@ -48,13 +51,13 @@ export interface Tuning {
 export const DEFAULT_TUNING: Tuning = {
   enlargeGain: 0.05,
   batchOverheadMs: 0.4,
-  pressureWindowMs: 500,
+  pressureWindowMs: 200,
   maxUtilisation: 0.98,
   waitGain: 0.1,
   stageLeadMs: 0.5,
+  stageAheadMs: 5,
   stageLoss: 0.02,
   deadlineMargin: 1.1,
-  rescueShare: 0.7,
   agingMs: 1_000,
   deadlineTickMs: 5,
   maxDeclines: 64,

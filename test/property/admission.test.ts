@@ -24,7 +24,7 @@ describe('admission', () => {
           limits: LIMITS,
           backlog: (key) => {
             const queuedJobs = queued[Number(key)] ?? 0;
-            return { queuedJobs, activeJobs: queuedJobs, waitMs: queuedJobs * 10, jobCostMs: 10 };
+            return { queuedJobs, activeJobs: queuedJobs, waitMs: queuedJobs * 10, jobCostMs: 10, serviceMs: 10 };
           },
           arenaUsage: () => ({ totalBytes: 10_000, usedBytes: 0, leases: 0 }),
           stopping: () => false,
@@ -68,6 +68,7 @@ describe('admission', () => {
       arena: fc.constant({ totalBytes: 1e7, usedBytes: 0, leases: 0 }),
       queueEmpty: fc.boolean(),
       waitMs: fc.double({ min: 0, max: 2_000, noNaN: true }),
+      serviceMs: fc.double({ min: 0, max: 100, noNaN: true }),
     });
     fc.assert(
       fc.property(state, fc.double({ min: 0, max: 1_000, noNaN: true }), fc.double({ min: 0.1, max: 5_000, noNaN: true }), (now, moreMs, leftMs) => {

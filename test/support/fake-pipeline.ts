@@ -50,7 +50,7 @@ export class FakePipeline implements Pipeline {
   }
 
   backlog(): Backlog {
-    return { queuedJobs: this.#queue.length, activeJobs: this.#queue.length, waitMs: 1500, jobCostMs: 1 };
+    return { queuedJobs: this.#queue.length, activeJobs: this.#queue.length, waitMs: 1500, jobCostMs: 1, serviceMs: 0 };
   }
 
   get waiting(): number {

@@ -67,7 +67,7 @@ export function simulateOverload(scenario: Scenario): Outcome {
 
   function backlog(): Backlog {
     const jobCostMs = (scenario.jobMs / scenario.slots) * scenario.predictionBias;
-    return { queuedJobs: queuedJobs(), activeJobs: queuedJobs() + running, waitMs: (queuedJobs() + Math.max(0, running - scenario.slots + 1)) * jobCostMs, jobCostMs };
+    return { queuedJobs: queuedJobs(), activeJobs: queuedJobs() + running, waitMs: (queuedJobs() + Math.max(0, running - scenario.slots + 1)) * jobCostMs, jobCostMs, serviceMs: 0 };
   }
 
   const gate: Gate = createGate({

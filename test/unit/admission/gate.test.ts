@@ -27,7 +27,7 @@ interface World {
 
 function build(limits: Partial<AdmissionLimits> = {}): World {
   const clock = new FakeClock(1_000);
-  const world = { clock, backlog: { queuedJobs: 0, waitMs: 0, activeJobs: 0, jobCostMs: 1 }, stopping: false, jitter: 0 } as World;
+  const world = { clock, backlog: { queuedJobs: 0, waitMs: 0, activeJobs: 0, jobCostMs: 1, serviceMs: 0 }, stopping: false, jitter: 0 } as World;
   const gate = createGate({
     clock,
     limits: { ...DEFAULT_LIMITS, ...limits },
@@ -77,11 +77,11 @@ describe('the gate', () => {
   it('counts requests whose bodies are still arriving as work to come', () => {
     const world = build();
     const deadlineMs = world.clock.nowMs() + 20;
-    for (let request = 0; request < 11; request += 1) world.gate.admit(head({ deadlineMs }));
-    // 11 × 1 ms to come, of 20 ms left.
+    for (let request = 0; request < 18; request += 1) world.gate.admit(head({ deadlineMs }));
+    // 18 × 1 ms to come, of 20 ms left.
     expect(refusal(world.gate, head({ deadlineMs })).code).toBe('OVERLOADED');
     // They have reached the pipeline and run: nothing waits.
-    world.backlog = { queuedJobs: 0, waitMs: 0, activeJobs: 11, jobCostMs: 1 };
+    world.backlog = { queuedJobs: 0, waitMs: 0, activeJobs: 18, jobCostMs: 1, serviceMs: 0 };
     expect(() => world.gate.admit(head({ deadlineMs }))).not.toThrow();
   });
 
@@ -120,7 +120,7 @@ describe('the gate', () => {
 
   it('spreads retries over half the time as long again', () => {
     const world = build({ patientRequests: 0 });
-    world.backlog = { queuedJobs: 800, waitMs: 800, activeJobs: 802, jobCostMs: 1 };
+    world.backlog = { queuedJobs: 800, waitMs: 800, activeJobs: 802, jobCostMs: 1, serviceMs: 0 };
     expect(refusal(world.gate, head()).retryAfterMs).toBe(800);
     world.jitter = 0.5;
     expect(refusal(world.gate, head()).retryAfterMs).toBe(1_000);

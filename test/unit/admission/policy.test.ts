@@ -15,6 +15,7 @@ const CALM: AdmissionState = {
   arena: { totalBytes: 100 * MIB, usedBytes: 0, leases: 0 },
   queueEmpty: false,
   waitMs: 20,
+  serviceMs: 5,
 };
 
 const REQUEST: AdmissionRequest = { modelName: 'text', contentLength: 1_000, deadlineMs: Infinity };
@@ -37,7 +38,8 @@ describe('decideAdmission', () => {
     ['a server at its bound', { requests: 1_000 }, {}, 'OVERLOADED', /the server has 1000/],
     ['an arena full of tensors', { arena: { totalBytes: 100 * MIB, usedBytes: 90 * MIB, leases: 9 } }, {}, 'OVERLOADED', /memory/],
     ['an arena that bodies on their way will fill', { bodyBytes: 90 * MIB }, {}, 'OVERLOADED', /memory/],
-    ['a wait that leaves too little of the deadline', { waitMs: 51 }, { deadlineMs: NOW_MS + 100 }, 'OVERLOADED', /wait 51 ms, and its deadline is in 100 ms/],
+    ['a wait that leaves too little of the deadline', { waitMs: 81 }, { deadlineMs: NOW_MS + 100 }, 'OVERLOADED', /wait 81 ms, and its deadline is in 100 ms/],
+    ['a batch that takes longer than the deadline', { waitMs: 0, serviceMs: 90 }, { deadlineMs: NOW_MS + 100 }, 'OVERLOADED', /its deadline is in 100 ms/],
     ['a long wait with many in', { waitMs: 251, modelRequests: 256 }, {}, 'OVERLOADED', /wait 251 ms, and 250 ms/],
   ])('refuses for %s', (_case, state, request, code, message) => {
     const decision = decide(state, request);
@@ -48,7 +50,7 @@ describe('decideAdmission', () => {
   it.each<[string, Partial<AdmissionState>, Partial<AdmissionRequest>]>([
     ['a body at the limit', {}, { contentLength: MIB }],
     ['a body of unknown length', {}, { contentLength: null }],
-    ['a wait of just half of what the deadline leaves', { waitMs: 50 }, { deadlineMs: NOW_MS + 100 }],
+    ['a wait that leaves time for a batch, and some to spare', { waitMs: 80 }, { deadlineMs: NOW_MS + 100 }],
     ['any wait of an empty queue', { queueEmpty: true, waitMs: 5_000, modelRequests: 400 }, { deadlineMs: NOW_MS + 1 }],
     ['a long wait with few in, no deadline near', { waitMs: 5_000, modelRequests: 255 }, {}],
     ['the only request, in an arena that outputs fill', { requests: 0, modelRequests: 0, arena: { totalBytes: 100 * MIB, usedBytes: 95 * MIB, leases: 1 } }, {}],

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { arrivingRequests, FrontCost, predictWaitMs, RecentCount } from '../../../src/admission/prediction.ts';
 import type { Backlog } from '../../../src/contracts/job.ts';
 
-const backlog = (known: Partial<Backlog>): Backlog => ({ queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0, ...known });
+const backlog = (known: Partial<Backlog>): Backlog => ({ queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0, serviceMs: 0, ...known });
 
 describe('arrivingRequests', () => {
   it('counts what is admitted and not yet in the pipeline', () => {
