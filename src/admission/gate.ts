@@ -6,7 +6,7 @@ import type { ModelKey } from '../contracts/model.ts';
 import type { Admission, RequestHead } from '../contracts/stages.ts';
 import { SluiceError } from '../errors.ts';
 import { type AdmissionLimits, decideAdmission } from './policy.ts';
-import { arrivingRequests, FrontCost, predictWaitMs, RecentCount } from './prediction.ts';
+import { arrivingRequests, FrontCost, predictWait, RecentCount, type PredictedWait } from './prediction.ts';
 
 /** A body whose length is not told (chunked) is taken to be this large. */
 const UNTOLD_BODY_BYTES = 64 * 1024;
@@ -61,7 +61,7 @@ export function createGate(options: GateOptions): Gate {
     load.arriving = count;
   }
 
-  function refusal(head: RequestHead, backlog: Backlog, load: ModelLoad, waitMs: number, nowMs: number): SluiceError | null {
+  function refusal(head: RequestHead, backlog: Backlog, load: ModelLoad, wait: PredictedWait, nowMs: number): SluiceError | null {
     const decision = decideAdmission(
       limits,
       {
@@ -72,7 +72,7 @@ export function createGate(options: GateOptions): Gate {
         bodyBytes,
         arena: options.arenaUsage(),
         queueEmpty: backlog.queuedJobs === 0 && arriving === 0,
-        waitMs,
+        ...wait,
         serviceMs: backlog.serviceMs,
       },
       { modelName: head.model.name, contentLength: head.contentLength, deadlineMs: head.deadlineMs },
@@ -94,8 +94,8 @@ export function createGate(options: GateOptions): Gate {
       for (const [other, beside] of loads) {
         if (beside !== load && beside.arriving > 0) recount(beside, options.backlog(other, head.caller), nowMs);
       }
-      const waitMs = predictWaitMs(backlog, load.arriving, arriving, front.costMs);
-      const error = refusal(head, backlog, load, waitMs, nowMs);
+      const wait = predictWait(backlog, load.arriving, arriving, front.costMs);
+      const error = refusal(head, backlog, load, wait, nowMs);
       if (error !== null) throw error;
 
       loads.set(key, load);

@@ -53,6 +53,8 @@ export interface AdmissionState {
   readonly queueEmpty: boolean;
   /** Predicted milliseconds until a request that comes now would start. */
   readonly waitMs: number;
+  /** The part of it that may as well be twice as long. */
+  readonly unsureMs: number;
   /** Predicted milliseconds from its start to its end. */
   readonly serviceMs: number;
 }
@@ -106,7 +108,7 @@ function decideByLoad(limits: AdmissionLimits, state: AdmissionState, request: A
     return refuse('OVERLOADED', 'the memory for tensors is full of requests that wait; try again later', state.waitMs);
   }
   if (state.queueEmpty) return ADMITTED;
-  if (state.waitMs + state.serviceMs > limits.deadlineShare * leftMs) return refuseWait(request, state.waitMs, `and its deadline is in ${whole(leftMs)} ms`);
+  if (state.waitMs + state.unsureMs + state.serviceMs > limits.deadlineShare * leftMs) return refuseWait(request, state.waitMs, `and its deadline is in ${whole(leftMs)} ms`);
   if (state.waitMs > limits.maxWaitMs && state.modelRequests >= limits.patientRequests) {
     return refuseWait(request, state.waitMs, `and ${whole(limits.maxWaitMs)} ms are allowed`);
   }

@@ -40,9 +40,19 @@ export class RecentCount {
   }
 }
 
-/** Of two stages in a row the slower decides. Devices: the queue, then what arrives of this model. Front: what arrives of all models. */
-export function predictWaitMs({ waitMs, jobCostMs }: Backlog, arriving: number, arrivingInAll: number, frontMs: number): number {
-  return Math.max(waitMs + arriving * jobCostMs, arrivingInAll * frontMs);
+/** What a request that comes now has before it, in milliseconds. */
+export interface PredictedWait {
+  /** Until its batch starts: of two stages in a row the slower decides. */
+  readonly waitMs: number;
+  /** The part of it that is only on its way: bodies of this model, or of all in the front. They come when they come, so it is the unsure part. */
+  readonly unsureMs: number;
+}
+
+/** Devices: the queue, then what arrives of this model. Front: what arrives of all models. */
+export function predictWait({ waitMs, jobCostMs }: Backlog, arriving: number, arrivingInAll: number, frontMs: number): PredictedWait {
+  const devicesMs = waitMs + arriving * jobCostMs;
+  const frontWaitMs = arrivingInAll * frontMs;
+  return frontWaitMs > devicesMs ? { waitMs: frontWaitMs, unsureMs: frontWaitMs } : { waitMs: devicesMs, unsureMs: arriving * jobCostMs };
 }
 
 /** Requests per sample: enough to smooth over one long turn of the loop. */

@@ -68,6 +68,7 @@ describe('admission', () => {
       arena: fc.constant({ totalBytes: 1e7, usedBytes: 0, leases: 0 }),
       queueEmpty: fc.boolean(),
       waitMs: fc.double({ min: 0, max: 2_000, noNaN: true }),
+      unsureMs: fc.double({ min: 0, max: 1_000, noNaN: true }),
       serviceMs: fc.double({ min: 0, max: 100, noNaN: true }),
     });
     fc.assert(

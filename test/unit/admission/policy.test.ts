@@ -15,6 +15,7 @@ const CALM: AdmissionState = {
   arena: { totalBytes: 100 * MIB, usedBytes: 0, leases: 0 },
   queueEmpty: false,
   waitMs: 20,
+  unsureMs: 0,
   serviceMs: 5,
 };
 
@@ -39,6 +40,7 @@ describe('decideAdmission', () => {
     ['an arena full of tensors', { arena: { totalBytes: 100 * MIB, usedBytes: 90 * MIB, leases: 9 } }, {}, 'OVERLOADED', /memory/],
     ['an arena that bodies on their way will fill', { bodyBytes: 90 * MIB }, {}, 'OVERLOADED', /memory/],
     ['a wait that leaves too little of the deadline', { waitMs: 81 }, { deadlineMs: NOW_MS + 100 }, 'OVERLOADED', /wait 81 ms, and its deadline is in 100 ms/],
+    ['a wait that may be twice as long', { waitMs: 45, unsureMs: 45 }, { deadlineMs: NOW_MS + 100 }, 'OVERLOADED', /wait 45 ms, and its deadline is in 100 ms/],
     ['a batch that takes longer than the deadline', { waitMs: 0, serviceMs: 90 }, { deadlineMs: NOW_MS + 100 }, 'OVERLOADED', /its deadline is in 100 ms/],
     ['a long wait with many in', { waitMs: 251, modelRequests: 256 }, {}, 'OVERLOADED', /wait 251 ms, and 250 ms/],
   ])('refuses for %s', (_case, state, request, code, message) => {

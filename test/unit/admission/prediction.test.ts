@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { arrivingRequests, FrontCost, predictWaitMs, RecentCount } from '../../../src/admission/prediction.ts';
+import { arrivingRequests, FrontCost, predictWait, RecentCount } from '../../../src/admission/prediction.ts';
 import type { Backlog } from '../../../src/contracts/job.ts';
 
 const backlog = (known: Partial<Backlog>): Backlog => ({ queuedJobs: 0, activeJobs: 0, waitMs: 0, jobCostMs: 0, serviceMs: 0, ...known });
@@ -18,13 +18,13 @@ describe('arrivingRequests', () => {
   });
 });
 
-describe('predictWaitMs', () => {
+describe('predictWait', () => {
   it('adds what is arriving to the queue', () => {
-    expect(predictWaitMs(backlog({ waitMs: 5, jobCostMs: 0.5 }), 20, 20, 0.1)).toBe(15);
+    expect(predictWait(backlog({ waitMs: 5, jobCostMs: 0.5 }), 20, 20, 0.1)).toEqual({ waitMs: 15, unsureMs: 10 });
   });
 
   it('goes by the front where that is slower', () => {
-    expect(predictWaitMs(backlog({ jobCostMs: 0.5 }), 20, 60, 1)).toBe(60);
+    expect(predictWait(backlog({ jobCostMs: 0.5 }), 20, 60, 1)).toEqual({ waitMs: 60, unsureMs: 60 });
   });
 });
 
