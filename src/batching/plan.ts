@@ -19,7 +19,8 @@ export function chooseRows(query: SizeQuery): number {
   if (limit <= 1) return 1;
   if (query.preferredSizes !== null) return largestReached(query.preferredSizes, limit);
   const { curve, slotOffsetsMs, rows, enlargeGain, pressure } = query;
-  const scoreMs = (size: number): number => makespanMs(rows, size, curve, slotOffsetsMs) + (pressure === 0 ? 0 : (pressure * busyMs(rows, size, curve)) / slotOffsetsMs.length);
+  // What is left over at the end is not reckoned as a batch: under pressure, it goes with what comes next.
+  const scoreMs = (size: number): number => makespanMs(rows, size, curve, slotOffsetsMs) + (pressure * rows * curve.costMs[size]!) / size / slotOffsetsMs.length;
   let best = 1;
   let bestMs = scoreMs(1);
   const consider = (size: number): void => {
@@ -39,13 +40,6 @@ export function chooseRows(query: SizeQuery): number {
   }
   if (limit > last && limit !== share) consider(limit);
   return best;
-}
-
-/** Milliseconds of a slot that `rows` rows take in batches of `size`. */
-function busyMs(rows: number, size: number, { costMs }: CostCurve): number {
-  const whole = Math.floor(rows / size);
-  const rest = rows - whole * size;
-  return whole * costMs[size]! + (rest === 0 ? 0 : costMs[rest]!);
 }
 
 /**

@@ -164,8 +164,8 @@ function rowsInTime(state: SchedulerState, queue: WaitingQueue, place: Place, wa
     // The last one is tried whatever is predicted: it costs nobody anything, and shows whether the prediction is right.
     if (rows === size || queue.entries === 1 || first.record.running > 0) return Math.max(1, rows);
     if (rows > 0 && rows / curve.costMs[rows]! >= (rescueShare * size) / curve.costMs[size]!) return rows;
-    // Behind others it would be late, but a slot that comes free may still take it in time.
-    if (place.staged && hostMs(curve, 1) * state.tuning.deadlineMargin <= leftMs + startsInMs) return 0;
+    // Behind others it would be late, but a slot that comes free may still take it in time: unless those are as good as never free.
+    if (place.staged && utilisation < state.tuning.crowdedUtilisation && hostMs(curve, 1) * state.tuning.deadlineMargin <= leftMs + startsInMs) return 0;
     expire(state, first, nowMs, expired);
   }
   return 0;

@@ -14,6 +14,8 @@ export interface Tuning {
   readonly pressureWindowMs: number;
   /** Devices are never taken to be busier than this share of the time: beyond it, wasting nothing is all that counts. */
   readonly maxUtilisation: number;
+  /** Above it no slot can be counted on to come free before others have asked for it. */
+  readonly crowdedUtilisation: number;
   /** A busy faster device is waited for only when the rows are then done sooner by this share. */
   readonly waitGain: number;
   /**
@@ -53,6 +55,7 @@ export const DEFAULT_TUNING: Tuning = {
   batchOverheadMs: 0.4,
   pressureWindowMs: 200,
   maxUtilisation: 0.98,
+  crowdedUtilisation: 0.9,
   waitGain: 0.1,
   stageLeadMs: 0.5,
   stageAheadMs: 5,

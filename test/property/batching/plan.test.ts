@@ -36,15 +36,13 @@ function isNear({ curve: { costMs, maxRows }, slotOffsetsMs }: SizeQuery): boole
 function simulate({ rows, curve: { costMs }, slotOffsetsMs, pressure }: SizeQuery, size: number): number {
   const free = [...slotOffsetsMs];
   let endMs = 0;
-  let busyMs = 0;
   for (let left = rows; left > 0; left -= size) {
     const slot = free.indexOf(Math.min(...free));
     const costs = costMs[Math.min(size, left)]!;
     free[slot] = free[slot]! + costs;
-    busyMs += costs;
     endMs = Math.max(endMs, free[slot]);
   }
-  return endMs + (pressure * busyMs) / slotOffsetsMs.length;
+  return endMs + (pressure * rows * costMs[size]!) / size / slotOffsetsMs.length;
 }
 
 const ROUNDING = 1 + 1e-9;
