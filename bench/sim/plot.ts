@@ -7,7 +7,7 @@ export interface Panel {
 
 const WIDTH = 300;
 const HEIGHT = 200;
-const MARGIN = { left: 44, right: 10, top: 26, bottom: 30 };
+const MARGIN = { left: 44, right: 14, top: 42, bottom: 30 };
 const COLOURS = ['#d1495b', '#8d99ae', '#00798c', '#edae49', '#66a182', '#6a4c93', '#2e4057'];
 
 /** Panels in a row over one legend. `yName` stands above the first. */
@@ -35,11 +35,15 @@ function renderPanel({ title, lines }: Panel, xName: string): string {
   const maxY = Math.max(...ys) * 1.05;
   const x = (value: number): number => MARGIN.left + (value / maxX) * (WIDTH - MARGIN.left - MARGIN.right);
   const y = (value: number): number => HEIGHT - MARGIN.bottom - (value / maxY) * (HEIGHT - MARGIN.top - MARGIN.bottom);
-  const ticks = [0, 0.5, 1].map((share) => `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(share * maxY)}" y2="${y(share * maxY)}" stroke="#ddd"/><text x="${MARGIN.left - 4}" y="${y(share * maxY) + 4}" text-anchor="end">${(share * maxY).toPrecision(2)}</text>`).join('');
-  const marks = [...new Set(xs)].map((value) => `<text x="${x(value)}" y="${HEIGHT - MARGIN.bottom + 13}" text-anchor="middle">${value}</text>`).join('');
+  const ticks = steps(maxY, 0.5).map((value) => `<line x1="${MARGIN.left}" x2="${WIDTH - MARGIN.right}" y1="${y(value)}" y2="${y(value)}" stroke="#ddd"/><text x="${MARGIN.left - 4}" y="${y(value) + 4}" text-anchor="end">${value}</text>`).join('');
+  const marks = steps(maxX, 1).map((value) => `<text x="${x(value)}" y="${HEIGHT - MARGIN.bottom + 13}" text-anchor="middle">${value}</text>`).join('');
   // Ours last, on top of the others.
   const drawn = lines.map(({ points }, index) => `<polyline fill="none" stroke="${colour(index)}" stroke-width="${index === 0 ? 3 : 1.5}" points="${points.map(([px, py]) => `${x(px).toFixed(1)},${y(py).toFixed(1)}`).join(' ')}"/>`).reverse().join('');
-  return `<text x="${WIDTH / 2}" y="12" text-anchor="middle">${title}</text>${ticks}${marks}<text x="${WIDTH / 2}" y="${HEIGHT - 4}" text-anchor="middle">${xName}</text>${drawn}`;
+  return `<text x="${WIDTH / 2}" y="${MARGIN.top - 10}" text-anchor="middle">${title}</text>${ticks}${marks}<text x="${WIDTH / 2}" y="${HEIGHT - 4}" text-anchor="middle">${xName}</text>${drawn}`;
+}
+
+function steps(largest: number, step: number): number[] {
+  return Array.from({ length: Math.floor(largest / step) + 1 }, (_, index) => index * step);
 }
 
 function colour(index: number): string {
