@@ -117,6 +117,7 @@ export function buildApp(config: Config, log: Logger, version: string): App {
     {
       admission, arena, clock, health, log, native: native.module, observer, pipeline: dispatcher, repository, results, statistics,
       devices: { devices: () => devices.map((device) => device.status()), discovery: () => plan.sentence },
+      costs: (key) => dispatcher.describeCosts(key),
       metrics: scrape,
     },
     {

@@ -80,7 +80,7 @@ function fakeDeps(): HttpDeps {
     native, arena: createArena(createMemory(native, ARENA_BYTES)), clock: systemClock, pipeline: new InstantPipeline(),
     results: createRequestStore(systemClock, { maxAgeMs: 60_000, maxBytes: 64 * 1024 * 1024, maxEntries: 10_000 }),
     admission: { admit: () => ticket }, observer: { refused: nothing }, log: { debug: nothing, warn: nothing, error: nothing },
-    devices: { devices: () => [], discovery: () => '' }, health: { ready: () => true, reason: () => '' }, statistics: { of: () => null },
+    devices: { devices: () => [], discovery: () => '' }, health: { ready: () => true, reason: () => '' }, costs: () => [], statistics: { of: () => null },
     metrics: async () => ({ contentType: 'text/plain', body: '' }),
     repository: {
       index: () => [], resolve: () => MODEL, load: async () => undefined, unload: async () => undefined, versions: () => ['1'],

@@ -25,11 +25,14 @@ export const INPUT_NAME = 'x';
 
 /** Writes the bundled models with a policy's settings into `folder`. */
 export function writeModels(folder: string, policy: Policy): void {
-  for (const model of Object.keys(BUNDLED_ROWS)) {
-    const target = join(folder, model);
-    cpSync(join(ROOT, 'models', model), target, { recursive: true });
-    const file = join(target, 'model.json');
-    const json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
-    writeFileSync(file, JSON.stringify({ ...json, ...policy.settings }));
-  }
+  for (const model of Object.keys(BUNDLED_ROWS)) writeModel(folder, model, policy);
+}
+
+/** One of them. */
+export function writeModel(folder: string, model: string, policy: Policy): void {
+  const target = join(folder, model);
+  cpSync(join(ROOT, 'models', model), target, { recursive: true });
+  const file = join(target, 'model.json');
+  const json = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+  writeFileSync(file, JSON.stringify({ ...json, ...policy.settings }));
 }

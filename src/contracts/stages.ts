@@ -1,6 +1,6 @@
 /** The ports between stages. app.ts joins them; no stage imports another. */
 import type { SluiceError } from '../errors.ts';
-import type { DeviceStatus } from './device.ts';
+import type { DeviceId, DeviceStatus } from './device.ts';
 import type { JobId, JobTimings } from './job.ts';
 import type { ModelKey, ModelState, ServingModel } from './model.ts';
 import type { TensorSpec } from './tensor.ts';
@@ -95,6 +95,19 @@ export interface DurationStat {
 export interface Statistics {
   /** Null when the model has done nothing yet. */
   of(key: ModelKey): ModelStatistics | null;
+}
+
+/** What the scheduler believes that batches of a model cost on one device, for requests of one shape. */
+export interface BatchCosts {
+  readonly device: DeviceId;
+  /** Row shapes of the bucket; empty for models of one shape. */
+  readonly bucket: string;
+  readonly bestRows: number;
+  readonly maxRows: number;
+  /** Observed over measured cost, smoothed: 1 when the machine is as it was at the load. */
+  readonly drift: number;
+  /** `ms`: predicted, in the host; `batches` that have run at this size: without any, the prediction is the load's measurement times the drift. */
+  readonly sizes: readonly { readonly rows: number; readonly ms: number; readonly batches: number }[];
 }
 
 export interface QueuedData {

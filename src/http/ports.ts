@@ -2,8 +2,9 @@
 import type { TensorArena } from '../contracts/arena.ts';
 import type { Clock } from '../contracts/clock.ts';
 import type { Pipeline } from '../contracts/job.ts';
+import type { ModelKey } from '../contracts/model.ts';
 import type { RequestStore } from '../contracts/results.ts';
-import type { Admission, DeviceView, Health, ModelRepository, Observer, Statistics } from '../contracts/stages.ts';
+import type { Admission, BatchCosts, DeviceView, Health, ModelRepository, Observer, Statistics } from '../contracts/stages.ts';
 import type { NativeModule } from '../native/contract.ts';
 
 /** The part of a pino logger that is used here. */
@@ -20,6 +21,8 @@ export interface HttpDeps {
   readonly admission: Admission;
   readonly arena: TensorArena;
   readonly clock: Clock;
+  /** The scheduler's cost table; empty for a model that has had no requests. */
+  readonly costs: (key: ModelKey) => readonly BatchCosts[];
   readonly devices: DeviceView;
   readonly health: Health;
   readonly log: Log;

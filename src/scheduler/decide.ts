@@ -108,7 +108,7 @@ function start(state: SchedulerState, queue: WaitingQueue, place: Place, nowMs: 
   const batch: Batch = {
     id: state.nextBatchId++, bucket, device: placement.device, placement, curve, permit: group.permit, parts, rows,
     paddedRows: curve.padded[rows]!, predictedMs: hostMs(curve, rows), expectedEndMs: Infinity, slot: -1,
-    reason: reasonOf(queue, rows, maxRows),
+    reason: inTime < Math.min(wanted, waiting) ? 'deadline' : reasonOf(queue, rows, maxRows),
   };
   launch(state, batch, nowMs);
   return batch;

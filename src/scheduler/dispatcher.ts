@@ -8,12 +8,12 @@ import type { Clock } from '../contracts/clock.ts';
 import type { BatchResult, Device, DeviceId, BatchListener, DeviceLoss, DeviceState } from '../contracts/device.ts';
 import type { Backlog, Job, JobId, Pipeline, QueuePosition } from '../contracts/job.ts';
 import type { LoadReport, ModelKey, ServingModel } from '../contracts/model.ts';
-import type { Observer } from '../contracts/stages.ts';
+import type { BatchCosts, Observer } from '../contracts/stages.ts';
 import { SluiceError, toSluiceError } from '../errors.ts';
 import { canStart, decide } from './decide.ts';
 import { nextDueMs } from './deadlines.ts';
 import { deferred, type Deferred } from './deferred.ts';
-import { describeCosts, type BucketCosts } from './describe.ts';
+import { describeCosts } from './describe.ts';
 import { Flights } from './flights.ts';
 import { hasNoDevice, modelFor, recordFor, type QueueLimits } from './intake.ts';
 import { backlogOf, positionOf } from './predict.ts';
@@ -93,7 +93,7 @@ export class Dispatcher implements Pipeline, BatchListener {
   }
 
   /** The cost table; empty for a model that has had no jobs. */
-  describeCosts(key: ModelKey): readonly BucketCosts[] {
+  describeCosts(key: ModelKey): readonly BatchCosts[] {
     const model = this.#state.models.get(key);
     return model === undefined ? [] : describeCosts(model);
   }

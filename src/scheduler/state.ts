@@ -242,7 +242,7 @@ export interface Part extends JobPart {
   readonly history: History;
 }
 
-export type BatchReason = 'alone' | 'full' | 'preferred' | 'delay' | 'drained' | 'cheapest';
+export type BatchReason = 'alone' | 'full' | 'preferred' | 'delay' | 'drained' | 'cheapest' | 'deadline';
 
 export interface Batch {
   id: number;

@@ -114,6 +114,7 @@ export interface FrontOptions {
   readonly native?: NativeModule;
   readonly keepResults?: boolean;
   readonly statistics?: (key: ModelKey) => ModelStatistics | null;
+  readonly costs?: HttpDeps['costs'];
   readonly devices?: readonly DeviceStatus[];
   /** Where timers must really run. */
   readonly timers?: Clock;
@@ -121,7 +122,7 @@ export interface FrontOptions {
 
 export const FP32_ROW = identityModel('row', [{ name: 'x', datatype: 'FP32', shape: [-1, 4] }]);
 
-export function createFront({ models = [FP32_ROW], http = {}, arena = new HeapArena(), native: module = native, keepResults = true, statistics = () => null, devices = [], timers }: FrontOptions = {}): Front {
+export function createFront({ models = [FP32_ROW], http = {}, arena = new HeapArena(), native: module = native, keepResults = true, statistics = () => null, costs = () => [], devices = [], timers }: FrontOptions = {}): Front {
   const clock = new FakeClock();
   const pipeline = new FakePipeline(arena);
   const repository = new FakeRepository(models);
@@ -150,6 +151,7 @@ export function createFront({ models = [FP32_ROW], http = {}, arena = new HeapAr
     },
     arena,
     clock: timers ?? clock,
+    costs,
     devices: { devices: () => devices, discovery: () => 'no GPU: libnvidia-ml.so.1 is not there' },
     health: { ready: () => health.reason === '', reason: () => health.reason },
     log: { debug: log, warn: log, error: log },

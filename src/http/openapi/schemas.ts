@@ -35,6 +35,13 @@ const modelStatistics = z.object({
   response_stats: z.object({}),
   batch_stats: z.array(z.object({ batch_size: count, compute_input: duration, compute_infer: duration, compute_output: duration })),
   memory_usage: z.array(z.unknown()),
+  batch_costs: z.array(z.object({
+    device: z.string(),
+    shape: z.string().describe('Row shapes that share batches; empty for a model of one shape.'),
+    best_batch_size: count, max_batch_size: count,
+    drift: z.number().describe('What batches take now over what they took at the load.'),
+    sizes: z.array(z.object({ batch_size: count, predicted_ms: z.number(), executions: count })),
+  })).describe('What the scheduler believes that batches cost, per device and shape that had requests.'),
 });
 const gpu = z.object({
   index: count, name: z.string(), uuid: z.string(), memory_total_bytes: count, memory_used_bytes: count, utilization_percent: z.number().nullable(),

@@ -1,21 +1,23 @@
-/** Triton's statistics extension. perf_analyzer reads every key unchecked, so all of them are always there, as integers. */
-import { parseModelKey } from '../../contracts/model.ts';
-import type { DurationStat, ModelStatistics } from '../../contracts/stages.ts';
+/**
+ * Triton's statistics extension, and beside it what the scheduler believes that batches cost. perf_analyzer reads every key of
+ * Triton's unchecked, so all of them are always there, as integers.
+ */
+import type { BatchCosts, DurationStat, ModelStatistics } from '../../contracts/stages.ts';
 import type { HttpContext } from '../context.ts';
 import { modelPaths, ok, type Route } from './route.ts';
 
 const NOTHING: DurationStat = { count: 0, ns: 0 };
 
-export function statisticsRoutes({ deps: { repository, statistics } }: HttpContext): readonly Route[] {
-  const ofKey = (key: string): object => {
-    const { name, version } = parseModelKey(key);
-    return modelStatistics(name, version, statistics.of(key));
-  };
+export function statisticsRoutes({ deps: { repository, statistics, costs } }: HttpContext): readonly Route[] {
+  const ofVersion = (name: string, version: string): object => ({
+    ...modelStatistics(name, version, statistics.of(`${name}/${version}`)),
+    batch_costs: costs(repository.resolve(name, version).key).map(batchCosts),
+  });
   return [
     {
       path: '/v2/models/stats',
       methods: {
-        GET: () => ok({ model_stats: repository.index().filter(({ state }) => state === 'READY').map(({ name, version }) => ofKey(`${name}/${version}`)) }),
+        GET: () => ok({ model_stats: repository.index().filter(({ state }) => state === 'READY').map(({ name, version }) => ofVersion(name, version)) }),
       },
     },
     ...modelPaths('/stats').map((path): Route => ({
@@ -24,7 +26,7 @@ export function statisticsRoutes({ deps: { repository, statistics } }: HttpConte
         GET: ({ params }) => {
           const asked = repository.resolve(params['model'] ?? '', params['version']);
           const versions = params['version'] === undefined ? repository.versions(asked.name) : [asked.version];
-          return ok({ model_stats: versions.map((version) => ofKey(`${asked.name}/${version}`)) });
+          return ok({ model_stats: versions.map((version) => ofVersion(asked.name, version)) });
         },
       },
     })),
@@ -57,6 +59,17 @@ function modelStatistics(name: string, version: string, stats: ModelStatistics |
     })),
     memory_usage: [],
   };
+}
+
+function batchCosts({ device, bucket, bestRows, maxRows, drift, sizes }: BatchCosts): object {
+  return {
+    device, shape: bucket, best_batch_size: bestRows, max_batch_size: maxRows, drift: rounded(drift),
+    sizes: sizes.map(({ rows, ms, batches }) => ({ batch_size: rows, predicted_ms: rounded(ms), executions: batches })),
+  };
+}
+
+function rounded(value: number): number {
+  return Math.round(value * 1000) / 1000;
 }
 
 function duration({ count, ns }: DurationStat = NOTHING): DurationStat {

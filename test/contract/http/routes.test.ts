@@ -103,6 +103,17 @@ describe('statistics', () => {
     expect(body.model_stats[0].inference_stats).toMatchObject({ success: { count: 0, ns: 0 }, cache_miss: { count: 0, ns: 0 } });
   });
 
+  test('what the scheduler believes that batches cost', async () => {
+    const sizes = [{ rows: 1, ms: 1.02345, batches: 7 }, { rows: 4, ms: 3.6, batches: 2 }];
+    use({ costs: (key) => (key === 'row/2' ? [{ device: 'cpu', bucket: '', bestRows: 4, maxRows: 32, drift: 1.10049, sizes }] : []) });
+    const { body } = await ask('GET', '/v2/models/row/stats', 'Statistics');
+    expect(body.model_stats[0].batch_costs).toEqual([]);
+    expect(body.model_stats[1].batch_costs).toEqual([{
+      device: 'cpu', shape: '', best_batch_size: 4, max_batch_size: 32, drift: 1.1,
+      sizes: [{ batch_size: 1, predicted_ms: 1.023, executions: 7 }, { batch_size: 4, predicted_ms: 3.6, executions: 2 }],
+    }]);
+  });
+
   test('one model, one version', async () => {
     use();
     expect((await ask('GET', '/v2/models/row/stats', 'Statistics')).body.model_stats).toHaveLength(2);
