@@ -11,11 +11,14 @@ export interface Score {
   readonly missed: number;
   /** Device time for each answer in time. */
   readonly busyMsPerAnswer: number;
+  /** Error of the predicted wait over the wait itself, or 25 ms where that is longer; NaN for who predicts nothing. */
+  readonly predictionError: { readonly median: number; readonly p90: number };
 }
 
 export class Ledger {
   readonly #cell: Cell;
   readonly #doneMs: Float64Array;
+  readonly #errors: number[] = [];
   #busyMs = 0;
 
   constructor(cell: Cell) {
@@ -26,6 +29,10 @@ export class Ledger {
   answered(arrival: number, atMs: number): void {
     if (!Number.isNaN(this.#doneMs[arrival]!)) throw new Error(`arrival ${arrival} was answered twice`);
     this.#doneMs[arrival] = atMs;
+  }
+
+  predicted(queueMs: number, actualMs: number): void {
+    this.#errors.push(Math.abs(queueMs - actualMs) / Math.max(actualMs, 25));
   }
 
   ran(startedMs: number, tookMs: number): void {
@@ -51,12 +58,14 @@ export class Ledger {
       if (answered) good += 1;
     });
     const sorted = Float64Array.from(latencies).sort();
+    const errors = Float64Array.from(this.#errors).sort();
     return {
       goodput: (good * 1000) / (endMs - countFromMs),
       p50Ms: percentile(sorted, 0.5),
       p99Ms: percentile(sorted, 0.99),
       missed: counted === 0 ? 0 : 1 - inTime / counted,
       busyMsPerAnswer: good === 0 ? NaN : this.#busyMs / good,
+      predictionError: { median: percentile(errors, 0.5), p90: percentile(errors, 0.9) },
     };
   }
 }

@@ -1,4 +1,5 @@
 /** What a run of the simulator says, in words and tables. */
+import { median } from '../stats.ts';
 import { CURVES } from './curves.ts';
 import type { Score } from './ledger.ts';
 
@@ -40,6 +41,8 @@ export function summarise(results: readonly CellResult[]): string {
     `${results.length} cells. Answers in time over those of the best rival in its best setting for the cell: geometric mean ${geometricMean(overBest).toFixed(3)}, `
     + `least ${Math.min(...overBest).toFixed(3)}; below ${EQUAL} in ${lost}.`,
   ];
+  const errors = results.map(({ sluice }) => sluice.predictionError);
+  lines.push(`- error of the predicted start (over the wait, or 25 ms): median ${(100 * median(errors.map((error) => error.median))).toFixed(0)} %, 90th percentile ${(100 * median(errors.map((error) => error.p90))).toFixed(0)} %, as medians over the cells`);
   for (const { rival } of results[0]?.rivals ?? []) {
     const over = geometricMean(results.map((result) => ratio(result.sluice.goodput, result.rivals.find((each) => each.rival === rival)?.score.goodput ?? 0)));
     lines.push(`- over ${rival}, in its best setting for each cell: ${over < 10 ? over.toFixed(2) : over.toFixed(0)} ×`);

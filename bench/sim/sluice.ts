@@ -26,7 +26,8 @@ export function runSluice(cell: Cell, observer: Observer = OBSERVER): Score {
   const arena = createArena();
   const devices = cell.devices.map((spec) => new SimDevice(spec, cell, clock, ledger, noise));
   const dispatcher = new Dispatcher({
-    clock, arena, devices, observer, batcher,
+    clock, arena, devices, batcher,
+    observer: { ...observer, jobSucceeded: (event) => { ledger.predicted(event.predictedQueueMs, event.timings.queueMs); } },
     limits: { maxQueuedPerModel: 1_000_000, maxQueuedTotal: 1_000_000 },
     defer: (run) => void clock.after(0, run),
   });

@@ -63,7 +63,7 @@ export interface ModelConfigView {
 
 /** What happens to jobs and batches, told by the stages; metrics, statistics and logs listen. */
 export interface Observer {
-  jobSucceeded(event: { readonly model: ModelKey; readonly id: JobId; readonly rows: number; readonly device: string; readonly batchRows: number; readonly timings: JobTimings }): void;
+  jobSucceeded(event: { readonly model: ModelKey; readonly id: JobId; readonly rows: number; readonly device: string; readonly batchRows: number; readonly timings: JobTimings; /** Of its wait, when it was submitted. */ readonly predictedQueueMs: number }): void;
   jobFailed(event: { readonly model: ModelKey; readonly id: JobId; readonly error: SluiceError; readonly totalMs: number }): void;
   batchDone(event: { readonly model: ModelKey; readonly device: string; readonly rows: number; readonly paddedRows: number; readonly reason: string; readonly predictedMs: number; readonly inputMs: number; readonly inferMs: number; readonly outputMs: number; readonly copiedBytes: number }): void;
   batchLost(event: { readonly model: ModelKey; readonly device: string; readonly reason: string }): void;

@@ -9,6 +9,9 @@ export const SECONDS_BOUNDS: readonly number[] = [0.00025, 0.0005, 0.001, 0.0025
 /** Rows of a batch: the sizes that schedulers like. */
 export const ROWS_BOUNDS: readonly number[] = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 
+/** Error of a prediction as a share of the truth. */
+export const ERROR_BOUNDS: readonly number[] = [0.05, 0.1, 0.2, 0.3, 0.5, 1, 2, 5];
+
 export class Histogram {
   /** Ascending upper bounds, inclusive; what lies above the last goes into one more bucket. */
   readonly bounds: readonly number[];

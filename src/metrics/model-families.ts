@@ -70,6 +70,9 @@ export function modelFamilies(recorder: Recorder, models: readonly ModelGauges[]
     perModel('sluice_request_seconds', 'histogram', 'Time of successful requests, from being accepted to the answer.', (record, emit) => {
       if (record.success.count > 0) emit(record.labels, record.requestSeconds);
     }),
+    perModel('sluice_queue_prediction_error_ratio', 'histogram', 'How wrong the predicted wait of successful requests was, over the wait itself or 25 ms, whichever is longer.', (record, emit) => {
+      if (record.success.count > 0) emit(record.labels, record.queuePredictionError);
+    }),
     perModel('sluice_request_failures_total', 'counter', 'Requests that were accepted and failed, by error code.', (record, emit) => {
       for (const [code, count] of record.failureCodes) emit(`${record.labels},code="${code}"`, count);
     }),

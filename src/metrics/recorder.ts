@@ -9,10 +9,13 @@ import type { Observer } from '../contracts/stages.ts';
 import type { ErrorCode } from '../errors.ts';
 import { labelText } from './exposition.ts';
 import { FAILURE_REASON_OF, type FailureReason } from './failure-reason.ts';
-import { Histogram, ROWS_BOUNDS, SECONDS_BOUNDS } from './histogram.ts';
+import { ERROR_BOUNDS, Histogram, ROWS_BOUNDS, SECONDS_BOUNDS } from './histogram.ts';
 
 type JobSucceeded = Parameters<Observer['jobSucceeded']>[0];
 type BatchDone = Parameters<Observer['batchDone']>[0];
+
+/** A fifth of it is 5 ms: nobody minds when a start is predicted that exactly. */
+const LEAST_TRUTH_MS = 25;
 
 /** How often something happened and how long it took in all. */
 export class Duration {
@@ -62,6 +65,7 @@ export class ModelRecord {
   readonly computeInfer = new Duration();
   readonly computeOutput = new Duration();
   readonly queueSeconds = new Histogram(SECONDS_BOUNDS);
+  readonly queuePredictionError = new Histogram(ERROR_BOUNDS);
   readonly requestSeconds = new Histogram(SECONDS_BOUNDS);
   readonly failures: Record<FailureReason, number> = { REJECTED: 0, CANCELED: 0, BACKEND: 0, OTHER: 0 };
   readonly failureCodes = new Map<ErrorCode, number>();
@@ -121,6 +125,7 @@ export class Recorder implements Observer {
     record.computeInfer.add(timings.computeInferMs);
     record.computeOutput.add(timings.computeOutputMs);
     record.queueSeconds.observe(timings.queueMs / 1e3);
+    record.queuePredictionError.observe(Math.abs(event.predictedQueueMs - timings.queueMs) / Math.max(timings.queueMs, LEAST_TRUTH_MS));
     record.requestSeconds.observe(timings.totalMs / 1e3);
   }
 

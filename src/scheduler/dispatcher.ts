@@ -104,7 +104,7 @@ export class Dispatcher implements Pipeline, BatchListener {
     try {
       if (this.#closing !== null) throw new SluiceError('STOPPING', 'the server is stopping');
       if (this.#settlement.get(job.id) !== undefined) throw new SluiceError('DUPLICATE_ID', `a request with the id "${job.id}" is still running`);
-      record = recordFor(this.#state, modelFor(this.#state, job, this.#limits, nowMs), job, this.#batcher, this.#arena.memory);
+      record = recordFor(this.#state, modelFor(this.#state, job, this.#limits, nowMs), job, this.#batcher, this.#arena.memory, nowMs);
     } catch (thrown) {
       this.#settlement.refuse(job, toSluiceError(thrown));
       return;

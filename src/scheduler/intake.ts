@@ -28,11 +28,11 @@ export function modelFor(state: SchedulerState, job: Job, limits: QueueLimits, n
 }
 
 /** Throws BAD_TENSOR when the job's inputs have no rows in common. */
-export function recordFor(state: SchedulerState, model: ModelState, job: Job, batcher: Batcher, memory: TensorMemory): JobRecord {
+export function recordFor(state: SchedulerState, model: ModelState, job: Job, batcher: Batcher, memory: TensorMemory, nowMs: number): JobRecord {
   const { rows, bucket } = batcher.shapeOf(job, memory);
   return {
     job, rows, bucket: bucketFor(state, model, bucket, () => batcher.elementsPerRow(job, rows)),
-    waiting: [], running: 0, startedMs: NaN, settled: false, released: false, expired: false,
+    predictedQueueMs: backlogOf(model, job.caller, nowMs).waitMs, waiting: [], running: 0, startedMs: NaN, settled: false, released: false, expired: false,
   };
 }
 

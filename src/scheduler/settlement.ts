@@ -142,7 +142,7 @@ export class Settlement {
     this.#settle(record);
     job.reply.succeeded({ outputs, device, batchRows: batch.rows, timings });
     this.#dropProgress(record);
-    this.#observer.jobSucceeded({ model: job.model.key, id: job.id, rows, device, batchRows: batch.rows, timings });
+    this.#observer.jobSucceeded({ model: job.model.key, id: job.id, rows, device, batchRows: batch.rows, timings, predictedQueueMs: record.predictedQueueMs });
   }
 
   #settle(record: JobRecord): void {

@@ -14,6 +14,7 @@ export interface JobRecord {
   readonly job: Job;
   readonly rows: number;
   readonly bucket: Bucket;
+  readonly predictedQueueMs: number;
   /** Rows that wait, as ranges: one entry at first, more only after retries. */
   readonly waiting: Entry[];
   /** Parts of it that are in batches. */
@@ -23,7 +24,7 @@ export interface JobRecord {
   settled: boolean;
   /** Its inputs were given back. */
   released: boolean;
-  /** Its deadline passed while rows of it waited. */
+  /** It was given up while rows of it waited. */
   expired: boolean;
 }
 
@@ -141,7 +142,7 @@ export interface Bucket {
   liveJobs: number;
 }
 
-/** A cost curve that learns; see costs.ts. */
+/** Learns; see costs.ts. */
 export interface LearnedCurve extends CostCurve {
   readonly costMs: Float64Array;
   /** The size that a batch of so many rows really runs at. */
@@ -221,10 +222,9 @@ export interface DeviceSlots {
   readonly id: DeviceId;
   readonly kind: 'cpu' | 'gpu';
   readonly prefetch: number;
-  /** Position among all devices. */
   readonly index: number;
   ready: boolean;
-  /** A device that ended for good. */
+  /** Ended for good. */
   gone: boolean;
   /** By slot. */
   readonly running: (Batch | null)[];

@@ -6,7 +6,7 @@ type BatchDone = Parameters<Observer['batchDone']>[0];
 
 export function jobSucceeded(overrides: Partial<JobSucceeded> = {}): JobSucceeded {
   const timings = { queueMs: 2, computeInputMs: 0.25, computeInferMs: 4, computeOutputMs: 0.5, totalMs: 8 };
-  return { model: 'text/1', id: 'r1', rows: 1, device: 'cpu', batchRows: 4, timings, ...overrides };
+  return { model: 'text/1', id: 'r1', rows: 1, device: 'cpu', batchRows: 4, timings, predictedQueueMs: 7, ...overrides };
 }
 
 export function batchDone(overrides: Partial<BatchDone> = {}): BatchDone {

@@ -62,6 +62,9 @@ describe('a scrape', () => {
       'sluice_queue_seconds_bucket{model="text",version="1",le="0.001"} 0',
       'sluice_queue_seconds_bucket{model="text",version="1",le="0.0025"} 1',
       'sluice_request_seconds_sum{model="text",version="1"} 0.008',
+      // 7 ms were predicted and 2 ms waited: 5 of 25 ms.
+      'sluice_queue_prediction_error_ratio_bucket{model="text",version="1",le="0.1"} 0',
+      'sluice_queue_prediction_error_ratio_bucket{model="text",version="1",le="0.2"} 1',
       'sluice_compute_seconds_sum{model="text",version="1",device="cpu"} 0.005',
       'sluice_batch_rows_bucket{model="text",version="1",device="cpu",le="2.0"} 0',
       'sluice_batch_rows_bucket{model="text",version="1",device="cpu",le="4.0"} 1',
