@@ -2,7 +2,7 @@
  * The shape of src/, held: which file may import which, where each outside library lives, who reads the environment, and
  * how long a file may be. Every rule is a function from the source files to its violations, so that each is also shown to fail.
  */
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { describeSource, readSourceFiles, type SourceFile } from './support/source-files.ts';
 
@@ -100,6 +100,11 @@ describe('architecture', () => {
     expect(source.length).toBeGreaterThan(10);
     expect(forbiddenImports(source)).toEqual([]);
   });
+  test('src/ holds sources only, and nothing that was compiled from them', () => {
+    const files = readdirSync(new URL('../src', import.meta.url), { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+    expect(files.map(({ name }) => name).filter((name) => !name.endsWith('.ts') || name.endsWith('.d.ts'))).toEqual([]);
+  });
+
   test('no import cycle', () => expect(cycles(source)).toEqual([]));
   test('each outside library has one place', () => {
     expect(misplacedLibraries(source)).toEqual([]);

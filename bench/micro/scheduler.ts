@@ -76,8 +76,8 @@ const silent = (): void => undefined;
 const observer: Observer = { jobSucceeded: silent, jobFailed: silent, batchDone: silent, batchLost: silent, refused: silent, fallback: silent };
 const reply: Reply = { started: silent, succeeded: silent, failed: silent };
 
-/** Requests through the pipeline with `backlog` of them always waiting, over so many devices and models. Returns µs each. */
-function measure(backlog: number, deviceCount: number, modelCount: number, requests: number): { readonly requestUs: number; readonly cancelUs: number; readonly rowsPerBatch: number } {
+/** Requests through the pipeline with `backlog` of them always waiting, over so many devices, models and callers. Returns µs each. */
+function measure(backlog: number, deviceCount: number, modelCount: number, callerCount: number, requests: number): { readonly requestUs: number; readonly cancelUs: number; readonly rowsPerBatch: number } {
   const arena = heapArena(1 << 24);
   const devices = Array.from({ length: deviceCount }, (_, i) => new InstantDevice(deviceCount === 1 ? 'cpu' : `cpu${i}`));
   let deferred: (() => void)[] = [];
@@ -95,7 +95,7 @@ function measure(backlog: number, deviceCount: number, modelCount: number, reque
     const served = models[next % modelCount]!;
     const job: Job = {
       id: String(next++), model: served, inputs: [{ name: 'x', datatype: 'FP32', shape: [1, 4], region: input.region }], leases: NONE,
-      priority: 1, deadlineMs: nowMs + 1e7, caller: 'bench', enqueuedMs: nowMs, reply,
+      priority: 1, deadlineMs: nowMs + 1e7, caller: String(next % callerCount), enqueuedMs: nowMs, reply,
     };
     dispatcher.submit(job);
   };
@@ -133,8 +133,13 @@ function measure(backlog: number, deviceCount: number, modelCount: number, reque
   return { requestUs, cancelUs: cancels === 0 ? 0 : (cancelled.user + cancelled.system) / cancels, rowsPerBatch };
 }
 
-console.log('devices  models    queued   µs/request  rows/batch   µs/cancel');
-for (const [devices, models, backlog] of [[1, 1, 10], [1, 1, 1_000], [1, 1, 10_000], [1, 1, 1_000_000], [8, 1, 10_000], [64, 1, 10_000], [1, 500, 10_000]] as const) {
-  const { requestUs, cancelUs, rowsPerBatch } = measure(backlog, devices, models, 200_000);
-  console.log(`${String(devices).padStart(7)} ${String(models).padStart(7)} ${String(backlog).padStart(9)} ${requestUs.toFixed(2).padStart(12)} ${rowsPerBatch.toFixed(1).padStart(11)} ${cancelUs.toFixed(2).padStart(11)}`);
+const CASES = [
+  [1, 1, 1, 10], [1, 1, 1, 1_000], [1, 1, 1, 10_000], [1, 1, 1, 1_000_000], [1, 1, 100, 10_000], [1, 1, 10_000, 10_000], [1, 1, 10_000, 1_000_000],
+  [8, 1, 1, 10_000], [64, 1, 1, 10_000], [1, 500, 1, 10_000], [64, 500, 1_000, 100_000],
+] as const;
+
+console.log('devices  models  callers    queued   µs/request  rows/batch   µs/cancel');
+for (const [devices, models, callers, backlog] of CASES) {
+  const { requestUs, cancelUs, rowsPerBatch } = measure(backlog, devices, models, callers, 200_000);
+  console.log([[devices, 7], [models, 7], [callers, 8], [backlog, 9], [requestUs.toFixed(2), 12], [rowsPerBatch.toFixed(1), 11], [cancelUs.toFixed(2), 11]].map(([value, width]) => String(value).padStart(Number(width))).join(' '));
 }

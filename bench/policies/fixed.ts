@@ -39,7 +39,7 @@ await main(Number(values.rounds), Number(values.seconds));
 
 async function main(rounds: number, seconds: number): Promise<void> {
   limitToCores(CORES);
-  await children.run({ file: process.execPath, args: [compiled('../inputs/prepare.js'), JSON.stringify({ folder: scratch, ...INPUTS })] }, PREPARE_TIMEOUT_MS);
+  await children.run({ file: process.execPath, args: [compiled('./inputs/prepare.js'), JSON.stringify({ folder: scratch, ...INPUTS })] }, PREPARE_TIMEOUT_MS);
   const context: TrialContext = { children, dataset: scratch, seconds, warmUpSeconds: 3 };
   const commands = POLICIES.map((policy, index) => {
     const folder = join(scratch, `models-${index}`);

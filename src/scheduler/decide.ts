@@ -9,10 +9,10 @@ import { hostMs } from './costs.ts';
 import { pressureOf, utilisationOf } from './pressure.ts';
 import { nextDueMs, takeDue } from './deadlines.ts';
 import { isFree } from './permits.ts';
-import { placeQueue, type Place } from './place.ts';
+import { MIN_TIMER_MS, placeQueue, type Place } from './place.ts';
 import { firstEntries, firstOf } from './queue.ts';
 import { hideReady, modelOutranks, showReady } from './ready.ts';
-import { hasRoom, slotOffsetsMs } from './slots.ts';
+import { hasIdleSlot, hasRoom, slotOffsetsMs, startsInMs } from './slots.ts';
 import type { Batch, BatchReason, Entry, Group, JobRecord, ModelState, Part, SchedulerState, WaitingQueue } from './state.ts';
 import { comeOfAge, launch, reposition, takeRows, withdraw } from './transitions.ts';
 
@@ -33,7 +33,8 @@ const EXACT_SLOTS = 8;
 export function decide(state: SchedulerState, nowMs: number): Decision {
   const expired: JobRecord[] = [];
   for (const entry of takeDue(state.deadlines, nowMs).sort(byDeadline)) expire(state, entry, nowMs, expired);
-  for (const entry of takeDue(state.aging, nowMs)) comeOfAge(state, entry, nowMs);
+  // In the order of arrival: each goes to the end of its new level.
+  for (const entry of takeDue(state.aging, nowMs).sort((a, b) => a.sequence - b.sequence)) comeOfAge(state, entry, nowMs);
   for (let queue = state.held.peek(); queue !== null && queue.heldUntilMs <= nowMs; queue = state.held.peek()) reposition(state, queue, nowMs);
   const starts: Batch[] = [];
   const lookAgainMs = state.blocked ? Infinity : startAll(state, nowMs, starts, expired);
@@ -49,8 +50,11 @@ function startAll(state: SchedulerState, nowMs: number, starts: Batch[], expired
   const declined: WaitingQueue[] = [];
   let lookAgainMs = Infinity;
   while (declined.length < state.tuning.maxDeclines) {
-    const queue = nextQueue(state);
-    if (queue === null) break;
+    const queue = nextQueue(state, nowMs);
+    if (queue === null) {
+      if (declined.length === 0) lookAgainMs = stagingMs(state, nowMs);
+      break;
+    }
     const placing = placeQueue(state, queue, nowMs);
     if (placing.place !== null) {
       const before = queue.entries;
@@ -70,18 +74,37 @@ function startAll(state: SchedulerState, nowMs: number, starts: Batch[], expired
   return lookAgainMs;
 }
 
-/** The highest-ranked queue of a group that has a permit and room on a device. */
-function nextQueue(state: SchedulerState): WaitingQueue | null {
+/** The highest-ranked queue of a group that has a permit and could send something to a device now. */
+function nextQueue(state: SchedulerState, nowMs: number): WaitingQueue | null {
   let best: ModelState | null = null;
   for (const group of state.groups.values()) {
     const model = group.ready.peek();
-    if (model === null || (best !== null && !modelOutranks(model, best)) || !canStart(group)) continue;
+    if (model === null || (best !== null && !modelOutranks(model, best)) || !canSend(state, group, nowMs)) continue;
     best = model;
   }
   return best?.ready.peek() ?? null;
 }
 
-/** True when a queue of the group could start something: its permit is free and a ready device has room. */
+/** Whether any batch could go to a device of the group now: asked once for all of its queues. */
+function canSend(state: SchedulerState, group: Group, nowMs: number): boolean {
+  if (!isFree(group.permit)) return false;
+  for (const device of group.devices) {
+    if (hasIdleSlot(device) || (hasRoom(device) && startsInMs(device, nowMs) <= state.tuning.stageAheadMs)) return true;
+  }
+  return false;
+}
+
+/** When a device of a group whose queues wait for it is near enough to its end for a batch to be staged. */
+function stagingMs(state: SchedulerState, nowMs: number): number {
+  let soonestMs = Infinity;
+  for (const { ready, permit, devices } of state.groups.values()) {
+    if (ready.size === 0 || !isFree(permit)) continue;
+    for (const device of devices) if (hasRoom(device)) soonestMs = Math.min(soonestMs, startsInMs(device, nowMs) - state.tuning.stageAheadMs);
+  }
+  return nowMs + Math.max(MIN_TIMER_MS, soonestMs);
+}
+
+/** True when a queue of the group could start something, now or soon: its permit is free and a ready device has room. */
 export function canStart(group: Group): boolean {
   if (!isFree(group.permit)) return false;
   for (const device of group.devices) if (hasRoom(device)) return true;

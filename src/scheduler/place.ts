@@ -8,7 +8,7 @@ import { stageAheadMs } from './stage.ts';
 import type { DeviceSlots, LearnedCurve, Placement, SchedulerState, WaitingQueue } from './state.ts';
 
 /** Timers have no finer step. */
-const MIN_TIMER_MS = 1;
+export const MIN_TIMER_MS = 1;
 
 export interface Place {
   readonly placement: Placement;
