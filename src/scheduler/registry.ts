@@ -25,7 +25,7 @@ export function createState(devices: readonly DeviceFacts[], tuning: Tuning, cho
   return {
     tuning, chooseRows,
     devices: devices.map(({ id, kind, slots, prefetch }, index): DeviceSlots => ({
-      id, kind, prefetch, index, ready: false, gone: false, running: new Array<null>(slots).fill(null), runningCount: 0, staged: [], claimedMs: 0,
+      id, kind, prefetch, index, ready: false, gone: false, running: new Array<null>(slots).fill(null), runningCount: 0, staged: [], startsMs: 0, startsAtMs: NaN, claimedMs: 0,
     })),
     models: new Map(), permits: new Map(), groups: new Map(), shares: new Map(), batches: new Map(),
     deadlines: createWheel(tuning.deadlineTickMs, nowMs),

@@ -16,6 +16,7 @@ export function hasIdleSlot(device: DeviceSlots): boolean {
 /** Puts the batch into an idle slot, or behind the running ones. */
 export function occupy(batch: Batch, nowMs: number): void {
   const { device } = batch;
+  device.startsAtMs = NaN;
   const slot = device.running.indexOf(null);
   if (slot === -1) device.staged.push(batch);
   else run(batch, slot, nowMs);
@@ -23,12 +24,15 @@ export function occupy(batch: Batch, nowMs: number): void {
 
 /** The host says that it began the batch. It may know better than we in which order. */
 export function began(batch: Batch, startedMs: number): void {
-  if (batch.slot !== -1) batch.expectedEndMs = startedMs + batch.predictedMs;
+  if (batch.slot === -1) return;
+  batch.expectedEndMs = startedMs + batch.predictedMs;
+  batch.device.startsAtMs = NaN;
 }
 
 /** Takes the batch out; the first staged one moves up. */
 export function vacate(batch: Batch, nowMs: number): void {
   const { device } = batch;
+  device.startsAtMs = NaN;
   if (batch.slot === -1) {
     device.staged.splice(device.staged.indexOf(batch), 1);
     return;
@@ -51,29 +55,43 @@ export function slotOffsetMs(device: DeviceSlots, slot: number, nowMs: number): 
 
 /** Milliseconds from now until each slot is free of running and staged batches, ascending, into `out`. */
 export function slotOffsetsMs(device: DeviceSlots, nowMs: number, out: number[]): void {
+  const slots = fillFreeMs(device, nowMs);
   out.length = 0;
-  for (let slot = 0; slot < device.running.length; slot++) out.push(slotOffsetMs(device, slot, nowMs) + device.claimedMs);
+  for (let slot = 0; slot < slots; slot++) out.push(freeMs[slot]! + device.claimedMs);
+  if (slots > 1) out.sort(ascending);
+}
+
+/** Milliseconds from now until a batch that is sent now would begin. Remembered until the slots change, or time goes on: a decision asks often. */
+export function startsInMs(device: DeviceSlots, nowMs: number): number {
+  if (device.startsAtMs !== nowMs) {
+    device.startsMs = firstFreeMs(device, nowMs);
+    device.startsAtMs = nowMs;
+  }
+  return device.startsMs + device.claimedMs;
+}
+
+function firstFreeMs(device: DeviceSlots, nowMs: number): number {
+  if (device.runningCount < device.running.length) return 0;
+  const slots = fillFreeMs(device, nowMs);
+  let first = freeMs[0]!;
+  for (let slot = 1; slot < slots; slot++) if (freeMs[slot]! < first) first = freeMs[slot]!;
+  return first;
+}
+
+let freeMs = new Float64Array(16);
+
+/** When each slot is free, staged batches put one by one on the one that is free first. Returns the number of slots. */
+function fillFreeMs(device: DeviceSlots, nowMs: number): number {
+  const slots = device.running.length;
+  if (freeMs.length < slots) freeMs = new Float64Array(2 * slots);
+  for (let slot = 0; slot < slots; slot++) freeMs[slot] = slotOffsetMs(device, slot, nowMs);
   for (const batch of device.staged) {
     let first = 0;
-    for (let i = 1; i < out.length; i++) if (out[i]! < out[first]!) first = i;
-    out[first]! += batch.predictedMs;
+    for (let slot = 1; slot < slots; slot++) if (freeMs[slot]! < freeMs[first]!) first = slot;
+    freeMs[first]! += batch.predictedMs;
   }
-  if (out.length > 1) out.sort(ascending);
+  return slots;
 }
-
-/** Milliseconds from now until a batch that is sent now would begin. */
-export function startsInMs(device: DeviceSlots, nowMs: number): number {
-  if (device.staged.length > 0) {
-    slotOffsetsMs(device, nowMs, scratch);
-    return scratch[0]!;
-  }
-  if (device.runningCount < device.running.length) return device.claimedMs;
-  let first = Infinity;
-  for (let slot = 0; slot < device.running.length; slot++) first = Math.min(first, slotOffsetMs(device, slot, nowMs));
-  return first + device.claimedMs;
-}
-
-const scratch: number[] = [];
 
 function run(batch: Batch, slot: number, nowMs: number): void {
   batch.slot = slot;

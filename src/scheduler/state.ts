@@ -56,7 +56,7 @@ export interface Entry {
   readonly aging: WheelNode;
 }
 
-/** An entry in a timing wheel; its tick is -1 while it is in none. */
+/** In a timing wheel; its tick is -1 while it is in none. */
 export interface WheelNode {
   readonly entry: Entry;
   tick: number;
@@ -205,7 +205,6 @@ export interface Group {
   /** Predicted milliseconds that all devices of the group need for what waits. */
   workMs: number;
   entries: number;
-  /** Models in it; the last one to leave takes the group along. */
   models: number;
 }
 
@@ -226,16 +225,17 @@ export interface DeviceSlots {
   ready: boolean;
   /** Ended for good. */
   gone: boolean;
-  /** By slot. */
   readonly running: (Batch | null)[];
   runningCount: number;
   /** Behind the running ones, in order. */
   readonly staged: Batch[];
-  /** Only during one decision: milliseconds of this device that queues which wait for it will take. */
+  /** What startsInMs said, and for when; NaN once the slots have changed. */
+  startsMs: number;
+  startsAtMs: number;
+  /** During one decision: milliseconds that queues which wait for it will take. */
   claimedMs: number;
 }
 
-/** Rows of a job inside a batch. */
 export interface Part extends JobPart {
   readonly record: JobRecord;
   readonly sequence: number;
@@ -255,10 +255,10 @@ export interface Batch {
   readonly rows: number;
   readonly paddedRows: number;
   readonly reason: BatchReason;
-  /** In the host, without the overhead. */
+  /** Without the overhead. */
   readonly predictedMs: number;
   expectedEndMs: number;
-  /** Slot that it is thought to run in; -1 while staged. */
+  /** -1 while staged. */
   slot: number;
 }
 
@@ -266,9 +266,9 @@ export interface Batch {
 export interface TimingWheel {
   readonly tickMs: number;
   readonly slots: (WheelNode | null)[];
-  /** Ticks up to this one are done. */
+  /** Up to and with this one. */
   doneTick: number;
-  /** No entry is due before this tick; it may be too early, never too late. */
+  /** Nothing is due before it. */
   nextTick: number;
   size: number;
 }
