@@ -52,7 +52,7 @@ function startAll(state: SchedulerState, nowMs: number, starts: Batch[], expired
   while (declined.length < state.tuning.maxDeclines) {
     const queue = nextQueue(state, nowMs);
     if (queue === null) {
-      if (declined.length === 0) lookAgainMs = stagingMs(state, nowMs);
+      lookAgainMs = Math.min(lookAgainMs, stagingMs(state, nowMs));
       break;
     }
     const placing = placeQueue(state, queue, nowMs);
@@ -185,8 +185,9 @@ function rowsInTime(state: SchedulerState, queue: WaitingQueue, place: Place, wa
     let rows = size;
     while (rows > 0 && hostMs(curve, rows) * state.tuning.deadlineMargin > leftMs) rows--;
     // The last one is tried whatever is predicted: it costs nobody anything, and shows whether the prediction is right.
-    if (rows === size || queue.entries === 1 || first.record.running > 0) return Math.max(1, rows);
-    if (rows > 0 && rows / curve.costMs[rows]! >= (rescueShare * size) / curve.costMs[size]!) return rows;
+    if (rows === size || queue.entries === 1 || first.record.running > 0) return size;
+    // Part of a job in time is nothing: the rest of it would be late.
+    if (rows >= first.rows && rows / curve.costMs[rows]! >= (rescueShare * size) / curve.costMs[size]!) return rows;
     // Behind others it would be late, but a slot that comes free may still take it in time: unless those are as good as never free.
     if (place.staged && utilisation < state.tuning.crowdedUtilisation && hostMs(curve, 1) * state.tuning.deadlineMargin <= leftMs + startsInMs) return 0;
     expire(state, first, nowMs, expired);

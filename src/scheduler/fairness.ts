@@ -62,9 +62,8 @@ export function aheadOfCaller({ known, active }: CallerShares, caller: string, w
 
 /** Amortised constant: it runs again when twice as many are known. */
 function sweep(shares: CallerShares, newest: CallerShare): void {
-  for (const [caller, share] of shares.known) {
-    if (share !== newest && share.flows.size === 0 && share.tag <= shares.virtualMs) shares.known.delete(caller);
-  }
+  // What one of them was ahead by is one turn at most.
+  for (const [caller, share] of shares.known) if (share !== newest && share.flows.size === 0) shares.known.delete(caller);
   shares.sweepAt = Math.max(FIRST_SWEEP, 2 * shares.known.size);
 }
 

@@ -12,7 +12,7 @@ import { learnNeeded, learnOutput, outputBytes } from './output-space.ts';
 import { dropHold, type OutputHold, type Settlement } from './settlement.ts';
 import { began } from './slots.ts';
 import type { Batch, Part, SchedulerState } from './state.ts';
-import { land, launch, partDone, requeue } from './transitions.ts';
+import { land, launch, partDone, requeue, uncharge } from './transitions.ts';
 
 interface Flight {
   readonly batch: Batch;
@@ -57,6 +57,7 @@ export class Flights {
     const { state, arena } = this.#ports;
     const lease = arena.reserve(outputBytes(batch, state.tuning));
     if (lease !== null) return this.#run(batch, lease, 0) ? 'sent' : 'refused';
+    uncharge(batch);
     this.#ended(batch, sameAgain)();
     return 'no-space';
   }

@@ -59,6 +59,19 @@ export class IndexedHeap<T extends HeapItem> {
     this.#down(item);
   }
 
+  /**
+   * The ranks of several items fell at once. From the last place to the first, each only sinks, as when a heap is built: rising past
+   * a parent that is itself too high would put it above brothers that nobody looks at again.
+   */
+  sinkAll(items: readonly T[]): void {
+    for (const item of items.toSorted((a, b) => b.heapIndex - a.heapIndex)) this.#down(item);
+  }
+
+  /** The ranks of several items rose at once: from the first place to the last, each only rises. */
+  riseAll(items: readonly T[]): void {
+    for (const item of items.toSorted((a, b) => a.heapIndex - b.heapIndex)) this.#up(item);
+  }
+
   #put(item: T, index: number): void {
     this.#items[index] = item;
     item.heapIndex = index;

@@ -50,11 +50,12 @@ export function moveModel(model: ModelState): void {
 }
 
 /** The caller's tag changed: its flows, and the queues that they lead, move to where it puts them. */
-export function moveCaller(model: ModelState, share: CallerShare): void {
+export function moveCaller(model: ModelState, share: CallerShare, direction: 'back' | 'forward'): void {
   // Among themselves, one caller's flows stay in the order of arrival.
   if (model.callers.active < 2) return;
   moveFlows(share);
-  if (model.ready.size < 2) return;
-  for (const { queue } of share.flows) if (model.ready.has(queue)) model.ready.update(queue);
+  const queues = new Set([...share.flows].map(({ queue }) => queue).filter((queue) => model.ready.has(queue)));
+  if (direction === 'back') model.ready.sinkAll([...queues]);
+  else model.ready.riseAll([...queues]);
   moveModel(model);
 }

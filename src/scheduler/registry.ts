@@ -120,6 +120,8 @@ function changePlacements(state: SchedulerState, model: ModelState, placements: 
     group.entries += model.queuedJobs;
     group.workMs += model.workMs;
     group.models++;
+    // What it has had of other devices is not counted here.
+    if (group.shares !== old.shares) model.tag = group.shares.virtualMs;
     model.group = group;
     leaveGroup(state, old);
   }

@@ -84,7 +84,7 @@ export interface Flow {
 /** Callers of one model. */
 export interface CallerShares {
   virtualMs: number;
-  /** Those who have something waiting, or are ahead of the last turn's tag; others are forgotten sooner or later. */
+  /** Those who have something waiting; others are forgotten sooner or later. */
   readonly known: Map<string, CallerShare>;
   sweepAt: number;
   /** With something waiting. */

@@ -29,7 +29,7 @@ export function requeue(state: SchedulerState, part: Part, history: History, now
   const { flow } = wait(state, part.record, part.sequence, part.rowStart, part.rows, history, nowMs);
   const { model } = part.record.bucket;
   refundCaller(model.callers, flow!.share);
-  moveCaller(model, flow!.share);
+  moveCaller(model, flow!.share, 'forward');
 }
 
 /** The entry has waited long enough to be as urgent as any. */
@@ -65,6 +65,9 @@ export function takeRows(state: SchedulerState, entry: Entry, rows: number): Par
   if (rows === entry.rows) {
     account(state, flow, -1, -entry.workMs);
     remove(entry);
+    // Before others are compared with it: its first entry is another one now, or there is none.
+    if (queue.entries === 0) hideReady(queue);
+    else if (model.ready.has(queue)) model.ready.update(queue);
     unwatchBoth(state, entry);
     record.waiting.splice(record.waiting.indexOf(entry), 1);
   } else {
@@ -76,7 +79,7 @@ export function takeRows(state: SchedulerState, entry: Entry, rows: number): Par
     queue.rows -= rows;
   }
   chargeCaller(model.callers, share, taken);
-  moveCaller(model, share);
+  moveCaller(model, share, 'back');
   record.running++;
   return { job: record.job, jobRows: record.rows, record, history, sequence, rowStart, rows };
 }
@@ -89,6 +92,13 @@ export function launch(state: SchedulerState, batch: Batch, nowMs: number): void
   model.tag = chargeModel(model.group.shares, model.tag, batch.predictedMs);
   moveModel(model);
   occupy(batch, nowMs);
+}
+
+/** The batch could not be sent: its model has had nothing. */
+export function uncharge({ bucket, predictedMs }: Batch): void {
+  const { model } = bucket;
+  model.tag = Math.max(model.group.shares.virtualMs, model.tag - predictedMs);
+  moveModel(model);
 }
 
 /** The batch gives its permit and its place back. Its parts still count as running until `partDone`. */

@@ -37,6 +37,8 @@ interface Flying {
 
 /** Deadlines are told up to one tick (Tuning.deadlineTickMs) late; in the next tick where a row comes back after its deadline. */
 const DEADLINE_TICK_MS = 5;
+/** Whose jobs come in turn. */
+const CALLERS = 3;
 const ARENA_BYTES = 1 << 22;
 
 export class World {
@@ -117,7 +119,7 @@ export class World {
       const words = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
       for (let i = 0; i < bytes.byteLength; i += 4) words.setUint32(i, (this.jobs.length << 16) + (input << 12) + i);
     };
-    this.rig.submit(model, rows, { id, priority, fill, ...(timeoutMs === null ? {} : { timeoutMs }), ...(dynamic ? { shapes: [[plan.batchable ? rows : 1, width]] } : {}) });
+    this.rig.submit(model, rows, { id, priority, fill, caller: `caller ${this.jobs.length % CALLERS}`, ...(timeoutMs === null ? {} : { timeoutMs }), ...(dynamic ? { shapes: [[plan.batchable ? rows : 1, width]] } : {}) });
   }
 
   /** Ends one of the batches that run on the device. */

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { chargeCaller, createCallerShares, shareOf } from '../../../src/scheduler/fairness.ts';
 import { DEFAULT_TUNING } from '../../../src/scheduler/tuning.ts';
 import { Rig, servingModel, type Outcome } from '../../support/pipeline.ts';
 
@@ -85,6 +86,43 @@ describe('callers of one model', () => {
     expect(rig.dispatcher.position(id)).toMatchObject({ queueSize: 1000 });
     expect(rig.dispatcher.position(id)!.position).toBeLessThan(5);
   });
+});
+
+describe('callers whose requests differ in shape', () => {
+  const DYNAMIC = { tensors: [{ shape: [-1, -1], axis: 0 }], dynamicShapes: true, policy: { maxBatchSize: 1 } } as const;
+
+  test('a queue that is emptied is not compared with others', () => {
+    const rig = oneSlot();
+    const model = rig.serve(servingModel(DYNAMIC), { cpu: { 1: 1 } });
+    const other = rig.serve(servingModel({ name: 'other', ...NO_BATCHING }), { cpu: { 1: 1 } });
+    rig.submit(model, 1, { shapes: [[1, 4]] });
+    rig.submit(model, 1, { shapes: [[1, 4]], caller: 'x' });
+    rig.submit(model, 1, { shapes: [[1, 8]], caller: 'x' });
+    rig.submit(model, 1, { shapes: [[1, 8]], caller: 'y' });
+    rig.submit(model, 1, { shapes: [[1, 12]], caller: 'z' });
+    rig.submit(other, 1, { caller: 'z' });
+    rig.drain();
+    expect(rig.outcomes.map(({ ends, error }) => [ends, error])).toEqual(rig.outcomes.map(() => [1, null]));
+  });
+
+  test('one caller is served in the order in which it asked, whatever the shapes', () => {
+    const rig = oneSlot();
+    const model = rig.serve(servingModel(DYNAMIC), { cpu: { 1: 1 } });
+    many(40, (index) => rig.submit(model, 1, { id: `x ${index}`, caller: 'x', shapes: [[1, 4 * (1 + (index % 7))]] }));
+    many(10, (index) => rig.submit(model, 1, { id: `y ${index}`, caller: 'y', shapes: [[1, 4 * (1 + (index % 3))]] }));
+    const answered = order(rig, 50);
+    for (const caller of ['x', 'y']) {
+      const own = answered.filter((id) => id.startsWith(caller));
+      expect(own).toEqual(own.toSorted((a, b) => Number(a.slice(2)) - Number(b.slice(2))));
+    }
+    expect(answered.slice(0, 24).filter((id) => id.startsWith('y')).length).toBeGreaterThanOrEqual(9);
+  });
+});
+
+test('callers that come once are forgotten', () => {
+  const shares = createCallerShares();
+  for (let index = 0; index < 10_000; index += 1) chargeCaller(shares, shareOf(shares, `once ${index}`), 5);
+  expect(shares.known.size).toBeLessThan(2_048);
 });
 
 describe('models on one device', () => {
