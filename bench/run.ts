@@ -1,37 +1,29 @@
 /** `npm run bench`: runs the trials round by round, prints the tables and the bars, and keeps the results. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { computeBars } from './bars.ts';
 import { HELP, parseOptions } from './options.ts';
 import type { Options } from './options.ts';
-import { compiled, ROOT } from './paths.ts';
+import { ROOT } from './paths.ts';
 import { peakPerSecond } from './results.ts';
 import type { BareTrial, BenchmarkRun, ClosedLoopTrial, OverloadTrial } from './results.ts';
-import { closedLoopRound, CORES, INPUTS, isFullRun, overloadRound, SERVERS } from './scenarios.ts';
+import { closedLoopRound, CORES, isFullRun, overloadRound, SERVERS } from './scenarios.ts';
 import type { ServerName } from './scenarios.ts';
 import { prepareServer } from './servers.ts';
 import { limitToCores } from './system/affinity.ts';
-import { ChildProcesses } from './system/child-processes.ts';
 import { machineSlug, measureBusyShare, readMachineFacts } from './system/machine.ts';
 import type { ServerCommand } from './system/server-process.ts';
+import { openSession } from './system/session.ts';
 import { renderBars, renderTables } from './table.ts';
-import { runBareTrial, runClosedLoopTrial, runOverloadTrial } from './trials.ts';
+import { prepareDataset, runBareTrial, runClosedLoopTrial, runOverloadTrial } from './trials.ts';
 import type { TrialContext } from './trials.ts';
 
-const PREPARE_TIMEOUT_MS = 120_000;
 /** A generator that is later than this was not an open loop: the requests that it held back count as late answers. */
 const GENERATOR_LATE_MS = 100;
 /** Others may use this share of the cores before a warning is due. */
 const IDLE_BELOW = 0.05;
 
-const children = new ChildProcesses();
-const scratch = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-process.on('exit', () => {
-  children.killAll();
-  rmSync(scratch, { recursive: true, force: true });
-});
-for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15]] as const) process.once(signal, () => process.exit(128 + number));
+const { children, scratch } = openSession();
 
 try {
   const options = parseOptions(process.argv.slice(2));
@@ -49,7 +41,7 @@ async function main({ selection, check }: Options): Promise<void> {
   if (machine.busyBefore > IDLE_BELOW) print(`warning: others use ${Math.round(machine.busyBefore * 100)} % of the cores; numbers will be off`);
 
   const { commands, skipped } = await prepareServers(SERVERS.filter((name) => selection.contenders.includes(name)));
-  await children.run({ file: process.execPath, args: [compiled('./inputs/prepare.js'), JSON.stringify({ folder: scratch, ...INPUTS })] }, PREPARE_TIMEOUT_MS);
+  await prepareDataset(children, scratch);
   const context: TrialContext = { children, dataset: scratch, seconds: selection.seconds, warmUpSeconds: selection.warmUpSeconds };
 
   const bare: BareTrial[] = [];

@@ -3,7 +3,7 @@ import type { ClosedLoopOptions, ClosedLoopResult } from './load/closed-loop.ts'
 import type { OpenLoopOptions, OpenLoopResult } from './load/open-loop.ts';
 import { compiled } from './paths.ts';
 import type { BareOptions, BareResult } from './peers/bare.ts';
-import { CORES, OVERLOAD } from './scenarios.ts';
+import { CORES, INPUTS, OVERLOAD } from './scenarios.ts';
 import type { BareScenario, ClosedLoopScenario, OverloadScenario } from './scenarios.ts';
 import type { ChildProcesses } from './system/child-processes.ts';
 import { samplePeakMemory } from './system/memory-sampler.ts';
@@ -18,9 +18,15 @@ export interface TrialContext {
   readonly warmUpSeconds: number;
 }
 
+const PREPARE_TIMEOUT_MS = 120_000;
 const START_TIMEOUT_MS = 60_000;
 /** Above everything that a generator waits for by itself: its start, its warm-up, its deadline. */
 const GENERATOR_GRACE_MS = 60_000;
+
+/** Writes the run's inputs, and what each must be answered, into a folder. */
+export async function prepareDataset(children: ChildProcesses, folder: string): Promise<void> {
+  await children.run({ file: process.execPath, args: [compiled('./inputs/prepare.js'), JSON.stringify({ folder, ...INPUTS })] }, PREPARE_TIMEOUT_MS);
+}
 
 /** @throws Error when an answer was wrong, or the loop failed. */
 export async function runBareTrial(context: TrialContext, { batch }: BareScenario): Promise<BareResult> {

@@ -1,6 +1,7 @@
 /** Closed-loop load on raw connections, with every answer checked against the one that the same input gets alone. */
 import { createRandom } from '../inputs/random.ts';
 import { Connection, type ConnectionOwner } from '../load/connection.ts';
+import { buildRequest } from '../load/requests.ts';
 import type { ParsedResponse } from '../load/response-parser.ts';
 import { INPUT_NAME } from './models.ts';
 
@@ -18,8 +19,7 @@ export function drawRequests(url: URL, model: string, shape: readonly number[], 
   const header = JSON.stringify({ inputs: [{ name: INPUT_NAME, shape, datatype: 'FP32', parameters: { binary_data_size: 4 * values } }], parameters: { binary_data_output: true } });
   return Array.from({ length: INPUTS }, () => {
     const row = Buffer.from(Float32Array.from({ length: values }, () => 2 * random() - 1).buffer);
-    const head = `POST /v2/models/${model}/infer HTTP/1.1\r\nHost: ${url.host}\r\nInference-Header-Content-Length: ${header.length}\r\nContent-Length: ${header.length + row.length}\r\n\r\n`;
-    return Buffer.concat([Buffer.from(head + header), row]);
+    return buildRequest(url, `/v2/models/${model}/infer`, { 'Inference-Header-Content-Length': String(header.length) }, Buffer.concat([Buffer.from(header), row]));
   });
 }
 

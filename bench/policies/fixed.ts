@@ -2,17 +2,14 @@
  * `npm run bench:policies`: Sluice's defaults beside fixed settings of its own, as others would configure them, on text
  * orientation with open-loop arrivals at shares and multiples of the peak. Goodput: right answers within the deadline, a second.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { compiled } from '../paths.ts';
-import { CORES, INPUTS } from '../scenarios.ts';
+import { CORES } from '../scenarios.ts';
 import { sluiceCommand } from '../servers.ts';
 import { median } from '../stats.ts';
 import { limitToCores } from '../system/affinity.ts';
-import { ChildProcesses } from '../system/child-processes.ts';
-import { runClosedLoopTrial, runOverloadTrial, type TrialContext } from '../trials.ts';
+import { openSession } from '../system/session.ts';
+import { prepareDataset, runClosedLoopTrial, runOverloadTrial, type TrialContext } from '../trials.ts';
 import { DEFAULT_POLICY, NO_BATCHING, writeModel, type Policy } from './models.ts';
 
 const POLICIES: readonly Policy[] = [
@@ -24,22 +21,15 @@ const POLICIES: readonly Policy[] = [
 const LOADS = [0.5, 0.8, 0.95, 1.2, 2];
 const MODEL = 'text-orientation';
 const PEAK_CONNECTIONS = 64;
-const PREPARE_TIMEOUT_MS = 120_000;
 
-const children = new ChildProcesses();
-const scratch = mkdtempSync(join(tmpdir(), 'sluice-fixed-'));
-process.on('exit', () => {
-  children.killAll();
-  rmSync(scratch, { recursive: true, force: true });
-});
-for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15]] as const) process.once(signal, () => process.exit(128 + number));
+const { children, scratch } = openSession();
 
 const { values } = parseArgs({ options: { rounds: { type: 'string', default: '3' }, seconds: { type: 'string', default: '5' } } });
 await main(Number(values.rounds), Number(values.seconds));
 
 async function main(rounds: number, seconds: number): Promise<void> {
   limitToCores(CORES);
-  await children.run({ file: process.execPath, args: [compiled('./inputs/prepare.js'), JSON.stringify({ folder: scratch, ...INPUTS })] }, PREPARE_TIMEOUT_MS);
+  await prepareDataset(children, scratch);
   const context: TrialContext = { children, dataset: scratch, seconds, warmUpSeconds: 3 };
   const commands = POLICIES.map((policy, index) => {
     const folder = join(scratch, `models-${index}`);

@@ -3,16 +3,14 @@
  * and one with `max_batch_size: 1`, get the same closed-loop load in turns, on every bundled model. Exits with 1 where the
  * default falls behind by more than 3 %.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { CONNECTIONS, CORES } from '../scenarios.ts';
 import { sluiceCommand } from '../servers.ts';
 import { median } from '../stats.ts';
 import { limitToCores } from '../system/affinity.ts';
-import { ChildProcesses } from '../system/child-processes.ts';
 import { startServer } from '../system/server-process.ts';
+import { openSession } from '../system/session.ts';
 import { drawRequests, expectedAnswers, measureThroughput } from './closed-loop.ts';
 import { BUNDLED_ROWS, DEFAULT_POLICY, NO_BATCHING, writeModels } from './models.ts';
 
@@ -21,13 +19,7 @@ const ALLOWED_LOSS = 0.03;
 const START_TIMEOUT_MS = 120_000;
 const SEED = 5;
 
-const children = new ChildProcesses();
-const scratch = mkdtempSync(join(tmpdir(), 'sluice-policies-'));
-process.on('exit', () => {
-  children.killAll();
-  rmSync(scratch, { recursive: true, force: true });
-});
-for (const [signal, number] of [['SIGINT', 2], ['SIGTERM', 15]] as const) process.once(signal, () => process.exit(128 + number));
+const { children, scratch } = openSession();
 
 const { values } = parseArgs({
   options: { rounds: { type: 'string', default: '7' }, seconds: { type: 'string', default: '2' }, models: { type: 'string', default: Object.keys(BUNDLED_ROWS).join(',') } },

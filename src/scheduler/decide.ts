@@ -1,15 +1,15 @@
 /**
- * What starts now. Queues are looked at in order of priority and arrival; each goes to the device that is done with it first,
- * in the size that finishes it soonest. The rule of work conservation, which test/property/scheduler checks: after a decision,
+ * What starts now. Queues are looked at in order of priority, of what their models and callers have had, and of arrival; each goes to
+ * the device that is done with it first, in the size that costs everybody least. The rule of work conservation, which test/property/scheduler checks: after a decision,
  * no idle slot of a ready device is left beside rows that could run there (model loaded, permit free, not held by model.json's
  * delay) unless busy faster devices are predicted to have all of them done sooner by `waitGain`, or no memory is left for outputs.
  */
 import { curveOn, maxRowsOn } from './buckets.ts';
 import { hostMs } from './costs.ts';
-import { pressureOf, utilisationOf } from './pressure.ts';
 import { nextDueMs, takeDue } from './deadlines.ts';
 import { isFree } from './permits.ts';
 import { MIN_TIMER_MS, placeQueue, type Place } from './place.ts';
+import { pressureOf, utilisationOf } from './pressure.ts';
 import { firstEntries, firstOf } from './queue.ts';
 import { hideReady, modelOutranks, showReady } from './ready.ts';
 import { hasIdleSlot, hasRoom, slotOffsetsMs, startsInMs } from './slots.ts';
@@ -19,7 +19,7 @@ import { comeOfAge, launch, reposition, takeRows, withdraw } from './transitions
 export interface Decision {
   /** Already counted as in flight; in the order in which they go out. */
   readonly starts: readonly Batch[];
-  /** Jobs whose deadline passed while rows of theirs waited. They have left the queue; the caller fails them. */
+  /** Jobs whose deadline passed while rows of theirs waited, or can't be met any more. They have left the queue; the caller fails them. */
   readonly expired: readonly JobRecord[];
   /** When to decide again if nothing happens before; Infinity when there is no need. */
   readonly wakeAtMs: number;
@@ -79,28 +79,28 @@ function nextQueue(state: SchedulerState, nowMs: number): WaitingQueue | null {
   let best: ModelState | null = null;
   for (const group of state.groups.values()) {
     const model = group.ready.peek();
-    if (model === null || (best !== null && !modelOutranks(model, best)) || !canSend(state, group, nowMs)) continue;
+    if (model === null || (best !== null && !modelOutranks(model, best)) || sendsInMs(state, group, nowMs) > 0) continue;
     best = model;
   }
   return best?.ready.peek() ?? null;
 }
 
-/** Whether any batch could go to a device of the group now: asked once for all of its queues. */
-function canSend(state: SchedulerState, group: Group, nowMs: number): boolean {
-  if (!isFree(group.permit)) return false;
-  for (const device of group.devices) {
-    if (hasIdleSlot(device) || (hasRoom(device) && startsInMs(device, nowMs) <= state.tuning.stageAheadMs)) return true;
+/** Milliseconds until any batch could go to a device of the group; 0 for now. Asked once for all of its queues. */
+function sendsInMs(state: SchedulerState, { permit, devices }: Group, nowMs: number): number {
+  let soonestMs = Infinity;
+  if (!isFree(permit)) return soonestMs;
+  for (const device of devices) {
+    if (hasIdleSlot(device)) return 0;
+    if (hasRoom(device)) soonestMs = Math.min(soonestMs, startsInMs(device, nowMs) - state.tuning.stageAheadMs);
+    if (soonestMs <= 0) return 0;
   }
-  return false;
+  return soonestMs;
 }
 
-/** When a device of a group whose queues wait for it is near enough to its end for a batch to be staged. */
+/** When a device that queues wait for is near enough to its end for a batch to be staged. */
 function stagingMs(state: SchedulerState, nowMs: number): number {
   let soonestMs = Infinity;
-  for (const { ready, permit, devices } of state.groups.values()) {
-    if (ready.size === 0 || !isFree(permit)) continue;
-    for (const device of devices) if (hasRoom(device)) soonestMs = Math.min(soonestMs, startsInMs(device, nowMs) - state.tuning.stageAheadMs);
-  }
+  for (const group of state.groups.values()) if (group.ready.size > 0) soonestMs = Math.min(soonestMs, sendsInMs(state, group, nowMs));
   return nowMs + Math.max(MIN_TIMER_MS, soonestMs);
 }
 

@@ -1,6 +1,7 @@
 /** When a job's turn comes: from the same costs, and the same order of callers and models, that decisions are made from. */
 import type { Backlog, QueuePosition } from '../contracts/job.ts';
 import { aheadOfCaller, MODEL_STEP_MS } from './fairness.ts';
+import { entriesIn } from './queue.ts';
 import { startsInMs } from './slots.ts';
 import type { Entry, Group, JobRecord, ModelState, SchedulerState, WaitingQueue } from './state.ts';
 
@@ -85,7 +86,7 @@ function workBefore(other: ModelState, model: ModelState, priority: number, ownM
     for (const level of levels) {
       if (level.priority > priority) break;
       let workMs = 0;
-      for (const { first } of level.flows.values()) for (let entry = first; entry !== null; entry = entry.next) workMs += entry.workMs;
+      for (const entry of entriesIn(level)) workMs += entry.workMs;
       if (level.priority < priority) urgentMs += workMs;
       else equalMs += workMs;
     }

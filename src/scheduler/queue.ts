@@ -29,7 +29,11 @@ export function firstOf(queue: WaitingQueue): Entry | null {
 
 /** Every entry, in no particular order. */
 export function* entriesOf({ levels }: WaitingQueue): Generator<Entry> {
-  for (const { flows } of levels) for (const { first } of flows.values()) for (let entry = first; entry !== null; entry = entry.next) yield entry;
+  for (const level of levels) yield* entriesIn(level);
+}
+
+export function* entriesIn({ flows }: Level): Generator<Entry> {
+  for (const { first } of flows.values()) for (let entry = first; entry !== null; entry = entry.next) yield entry;
 }
 
 /**

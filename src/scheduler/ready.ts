@@ -54,8 +54,10 @@ export function moveCaller(model: ModelState, share: CallerShare, direction: 'ba
   // Among themselves, one caller's flows stay in the order of arrival.
   if (model.callers.active < 2) return;
   moveFlows(share);
-  const queues = new Set([...share.flows].map(({ queue }) => queue).filter((queue) => model.ready.has(queue)));
-  if (direction === 'back') model.ready.sinkAll([...queues]);
-  else model.ready.riseAll([...queues]);
+  if (model.ready.size > 1) {
+    const queues = new Set([...share.flows].map(({ queue }) => queue).filter((queue) => model.ready.has(queue)));
+    if (direction === 'back') model.ready.sinkAll([...queues]);
+    else model.ready.riseAll([...queues]);
+  }
   moveModel(model);
 }
